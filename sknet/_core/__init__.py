@@ -1,0 +1,48 @@
+"""The compiled core: one binary per dtype and CPU level, picked here."""
+
+import importlib
+import os
+
+import numpy as np
+
+__all__ = ["cpu_level", "load"]
+
+# From the best to the one that runs everywhere; the folder of a binary is "float64_<level>".
+CPU_LEVELS = {"x86-64-v3": "x86_64_v3", "baseline": "baseline"}
+
+
+def load(dtype):
+    """The core for this dtype, compiled for the best CPU level this machine has.
+
+    Parameters
+    ----------
+    dtype : np.float32 or np.float64
+
+    Returns
+    -------
+    module
+        With the classes of the core (Network, Trainer, ...) and its registries ACTIVATIONS,
+        LOSSES, OPTIMIZERS and LAYERS.
+    """
+    return _load(np.dtype(dtype).itemsize * 8, cpu_level())
+
+
+def cpu_level():
+    """Name of the CPU level in use: the best of this machine, or what SKNET_CPU says.
+
+    Raises
+    ------
+    ValueError
+        If SKNET_CPU names no level, or one this machine cannot run.
+    """
+    best = _load(64, "baseline").best_cpu_level()
+    wanted = os.environ.get("SKNET_CPU", best)
+    if wanted not in CPU_LEVELS:
+        raise ValueError(f"SKNET_CPU must be one of {list(CPU_LEVELS)}, got {wanted!r}")
+    if wanted != best and wanted != "baseline":
+        raise ValueError(f"SKNET_CPU={wanted} was asked for, but this machine has only {best}")
+    return wanted
+
+
+def _load(bits, level):
+    return importlib.import_module(f"sknet._core.float{bits}_{CPU_LEVELS[level]}.core")

@@ -1,0 +1,79 @@
+# The training data, and its rows in the order of an epoch.
+
+cdef class Data:
+    """X (n_samples, n_features), dense or CSR; y (n_samples, n_targets); weight (n_samples) or None.
+
+    Nothing is copied but the row pointers of a CSR matrix. A CSR matrix comes as its three arrays
+    (data, indices, indptr), the indices of a row sorted.
+    """
+
+    cdef readonly Py_ssize_t n_samples, n_features, n_targets
+    cdef readonly bint is_sparse
+    cdef object arrays  # keeps alive what the pointers below point to
+    cdef const real_t* X
+    cdef const real_t* csr_data
+    cdef const int* csr_indices
+    cdef const Py_ssize_t* csr_indptr
+    cdef const real_t* y
+    cdef const real_t* weight
+
+    def __init__(self, X, y=None, weight=None, *, Py_ssize_t n_features=-1):
+        cdef const real_t[:, ::1] dense
+        cdef const real_t[::1] data, weights
+        cdef const int[::1] indices
+        cdef const Py_ssize_t[::1] indptr
+        cdef const real_t[:, ::1] targets
+        if isinstance(X, tuple):
+            data, indices, indptr = X[0], X[1], np.ascontiguousarray(X[2], np.intp)
+            self.is_sparse = True
+            self.n_samples = indptr.shape[0] - 1
+            self.n_features = n_features
+            if data.shape[0] != indices.shape[0] or indptr[self.n_samples] > data.shape[0]:
+                raise ValueError("data, indices and indptr of X do not fit together")
+            self.csr_data = &data[0] if data.shape[0] else NULL
+            self.csr_indices = &indices[0] if data.shape[0] else NULL
+            self.csr_indptr = &indptr[0]
+            self.arrays = (data, indices, indptr)
+        else:
+            dense = X
+            self.n_samples, self.n_features = dense.shape[0], dense.shape[1]
+            self.X = &dense[0, 0]
+            self.arrays = (dense,)
+        if y is not None:
+            targets = y
+            if targets.shape[0] != self.n_samples:
+                raise ValueError(f"y has {targets.shape[0]} rows, X has {self.n_samples}")
+            self.n_targets = targets.shape[1]
+            self.y = &targets[0, 0]
+            self.arrays += (targets,)
+        if weight is not None:
+            weights = weight
+            if weights.shape[0] != self.n_samples:
+                raise ValueError(f"weight has {weights.shape[0]} rows, X has {self.n_samples}")
+            self.weight = &weights[0]
+            self.arrays += (weights,)
+
+    cdef void gather_X(self, Py_ssize_t n, const Py_ssize_t* rows, real_t* out) noexcept nogil:
+        """out (n, n_features) = X[rows], made dense."""
+        cdef Py_ssize_t i, p, m = self.n_features
+        if not self.is_sparse:
+            for i in range(n):
+                memcpy(out + i * m, self.X + rows[i] * m, m * sizeof(real_t))
+            return
+        memset(out, 0, n * m * sizeof(real_t))
+        for i in range(n):
+            for p in range(self.csr_indptr[rows[i]], self.csr_indptr[rows[i] + 1]):
+                out[i * m + self.csr_indices[p]] += self.csr_data[p]
+
+    cdef void gather_y(self, Py_ssize_t n, const Py_ssize_t* rows, real_t* out) noexcept nogil:
+        """out (n, n_targets) = y[rows]"""
+        cdef Py_ssize_t i, k, m = self.n_targets
+        for i in range(n):
+            for k in range(m):
+                out[i * m + k] = self.y[rows[i] * m + k]
+
+    cdef void gather_weight(self, Py_ssize_t n, const Py_ssize_t* rows, real_t* out) noexcept nogil:
+        """out (n) = weight[rows]"""
+        cdef Py_ssize_t i
+        for i in range(n):
+            out[i] = self.weight[rows[i]]

@@ -1,0 +1,161 @@
+# The dense layer with its activation, for dense and for CSR input.
+
+cdef enum:
+    EXACT_SIZE = 32768  # products up to which a step's parameter sums are made in double
+
+
+cdef class Dense(Layer):
+    """Y = f(X W + b), W (n_in, n_out). Parameters: the rows of W, then b as one more row.
+
+    Sums by tiles of whole rows. `shared` holds W packed for the forward product and, behind it,
+    W.T packed for the backward one. Mini-batches so small that time goes elsewhere sum their
+    gradients in double, with the row weights: see exact_outer in panel.h.
+    """
+
+    cdef readonly Activation activation
+    cdef Py_ssize_t transposed  # where W.T begins in shared
+
+    def __init__(self, Py_ssize_t n_in, Py_ssize_t n_units, str activation="identity"):
+        self.n_in = n_in
+        self.n_out = n_units
+        self.activation = ACTIVATIONS[activation]()
+        self.n_weights = n_in * n_units
+        self.n_params = self.n_weights + n_units
+        self.transposed = n_in * packed_columns(n_units)
+        self.n_shared = self.transposed + n_units * packed_columns(n_in)
+        self.n_tile_scratch = PANEL
+        self.takes_sparse = True
+        # A tile has a multiple of 48 rows (whole panels and whole groups of rows) and, where that
+        # allows, some 4096 parameters: small enough for the cache, enough to share.
+        self.tile_size = max(1, 4096 // (48 * n_units)) * 48 * n_units
+
+    cdef bint weighs_rows(self, Py_ssize_t n) noexcept nogil:
+        return n * self.n_weights <= EXACT_SIZE
+
+    cdef void prepare(
+        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
+    ) noexcept nogil:
+        cdef Py_ssize_t m = self.n_out, first = begin // m, last = min(end // m, self.n_in)
+        pack_rows(first, last, self.n_in, m, W, shared)
+        if backward:
+            pack_rows_transposed(first, last, m, W, shared + self.transposed)
+
+    cdef void forward(self, Rows* rows) noexcept nogil:
+        """Y = f(X W + b)"""
+        cdef Py_ssize_t i, j, m = self.n_out
+        cdef const real_t* b = rows.W + self.n_weights
+        cdef real_t* y
+        if rows.sparse != NULL:
+            sparse_product(rows.n, m, rows.sparse, rows.W, rows.Y)
+        else:
+            gemm(rows.n, m, self.n_in, rows.X[0], rows.shared, rows.Y)
+        for i in range(rows.n):
+            y = rows.Y + i * m
+            for j in range(m):
+                y[j] += b[j]
+        self.activation.forward(rows.n * m, rows.Y)
+
+    cdef void backward_input(self, Rows* rows) noexcept nogil:
+        """dZ = dY f'(Z), in place of dY; dX = dZ W.T"""
+        self.activation.backward(rows.n * self.n_out, rows.Y, rows.dY)
+        if rows.dX[0] != NULL:
+            gemm(rows.n, self.n_in, self.n_out, rows.dY, rows.shared + self.transposed, rows.dX[0])
+
+    cdef void backward_params(
+        self, Rows* rows, Py_ssize_t begin, Py_ssize_t end, real_t* scratch, real_t* dW
+    ) noexcept nogil:
+        """dW = X.T dZ, db = sum of the rows of dZ"""
+        cdef Py_ssize_t m = self.n_out, first = begin // m, last = min(end // m, self.n_in), i
+        cdef real_t one = 1
+        cdef real_t* db = dW + (last - first) * m
+        if self.weighs_rows(rows.n):
+            for i in range(first, last):
+                if rows.sparse != NULL:
+                    sparse_column(rows.n, i, rows.sparse, scratch)
+                    exact_outer(rows.n, m, scratch, 1, rows.weight, rows.dY, dW + (i - first) * m)
+                else:
+                    exact_outer(
+                        rows.n, m, rows.X[0] + i, self.n_in, rows.weight, rows.dY, dW + (i - first) * m
+                    )
+            if end == self.n_params:
+                exact_outer(rows.n, m, &one, 0, rows.weight, rows.dY, db)
+            return
+        if rows.sparse != NULL:
+            sparse_outer(rows.n, first, last, m, rows.sparse, rows.dY, dW)
+        else:
+            gemm_transposed(rows.n, first, last, self.n_in, m, rows.X[0], rows.dY, scratch, dW)
+        if end == self.n_params:
+            column_sums(rows.n, m, rows.dY, db)
+
+
+cdef void sparse_product(
+    Py_ssize_t n, Py_ssize_t m,
+    const SparseRows* X, const real_t* W,  # IN  (n, k) sparse, (k, m)
+    real_t* Y,                             # OUT (n, m)
+) noexcept nogil:
+    """Y = X W"""
+    cdef Py_ssize_t i, j, p
+    cdef const real_t* w
+    cdef real_t* y
+    cdef real_t x
+    for i in range(n):
+        y = Y + i * m
+        memset(y, 0, m * sizeof(real_t))
+        for p in range(X.indptr[X.rows[i]], X.indptr[X.rows[i] + 1]):
+            x = X.data[p]
+            w = W + X.indices[p] * m
+            for j in range(m):
+                y[j] += x * w[j]
+
+
+cdef inline Py_ssize_t first_at_least(
+    Py_ssize_t begin, Py_ssize_t end, const int* indices, Py_ssize_t column
+) noexcept nogil:
+    """The first place in the sorted indices[begin:end] whose value is `column` or more."""
+    cdef Py_ssize_t middle
+    while begin < end:
+        middle = (begin + end) // 2
+        if indices[middle] < column:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+cdef void sparse_outer(
+    Py_ssize_t n, Py_ssize_t first, Py_ssize_t last, Py_ssize_t m,
+    const SparseRows* X, const real_t* dY,  # IN  (n, k) sparse, (n, m)
+    real_t* dW,                             # OUT (last - first, m)
+) noexcept nogil:
+    """dW = X[:, first:last].T dY"""
+    cdef Py_ssize_t i, j, p, end
+    cdef const real_t* dy
+    cdef real_t* dw
+    cdef real_t x
+    memset(dW, 0, (last - first) * m * sizeof(real_t))
+    for i in range(n):
+        dy = dY + i * m
+        end = X.indptr[X.rows[i] + 1]
+        p = first_at_least(X.indptr[X.rows[i]], end, X.indices, first)
+        while p < end and X.indices[p] < last:
+            x = X.data[p]
+            dw = dW + (X.indices[p] - first) * m
+            for j in range(m):
+                dw[j] += x * dy[j]
+            p += 1
+
+
+cdef void sparse_column(
+    Py_ssize_t n, Py_ssize_t column,
+    const SparseRows* X,  # IN  (n, k) sparse
+    real_t* x,            # OUT (n)
+) noexcept nogil:
+    """x = X[:, column]"""
+    cdef Py_ssize_t i, p, end
+    for i in range(n):
+        end = X.indptr[X.rows[i] + 1]
+        p = first_at_least(X.indptr[X.rows[i]], end, X.indices, column)
+        x[i] = 0
+        while p < end and X.indices[p] == column:
+            x[i] += X.data[p]
+            p += 1

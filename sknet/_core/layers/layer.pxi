@@ -1,0 +1,104 @@
+# What a layer is: the whole contract between a layer and the network.
+
+cdef enum:
+    MAX_INPUTS = 2  # slots a step may read
+
+
+ctypedef struct SparseRows:
+    # Rows of a CSR matrix: row i is data[indptr[rows[i]]:indptr[rows[i] + 1]].
+    const Py_ssize_t* rows
+    const Py_ssize_t* indptr
+    const int* indices
+    const real_t* data
+
+
+ctypedef struct Rows:
+    # A block of rows of the mini-batch as one layer sees it. Matrices have n rows.
+    Py_ssize_t n
+    Py_ssize_t first             # place of the block's first row in the mini-batch
+    uint64_t key                 # for random numbers: of this mini-batch and this layer
+    const real_t* W              # (n_params)
+    const real_t* state          # (n_state) running statistics
+    const real_t* shared         # (n_shared) what prepare() made of W
+    const SparseRows* sparse     # the rows of X[0] instead of X[0], for layers that take it
+    const real_t* X[MAX_INPUTS]  # (n, n_in)
+    real_t* Y                    # (n, n_out)
+    real_t* cache                # (n, n_cache) kept from forward to backward
+    real_t* scratch              # (n, n_scratch) this worker's own
+    real_t* block_state          # (n_block_state) this block's own
+    const real_t* weight         # (n) weight of each row, or NULL
+    real_t* dY                   # (n, n_out)
+    real_t* dX[MAX_INPUTS]       # (n, n_in) OUT, or NULL where nobody needs it
+
+
+cdef class Layer:
+    """Maps rows X (n, n_in) to rows Y (n, n_out). An image or a sequence is one flattened row.
+
+    Parameters lie in one flat array of the network, cut into tiles of `tile_size`. A layer sums
+    its parameter gradients in one of two ways:
+
+    - by tiles (many weights, few rows): backward_params() makes one tile, summed over all rows
+      of the mini-batch;
+    - by blocks (few weights used at many positions): accumulate_params() adds up one block of
+      rows for all parameters; the network adds the blocks in their order.
+
+    Gradients with respect to Y are per unit of row weight. Weights enter where rows are summed:
+    the network multiplies dY by them before the parameter sums, unless the layer says that it
+    weighs rows itself (`weighs_rows`).
+
+    Blocks and tiles depend on shapes alone, never on the number of threads. A layer does not
+    change while it trains, but for its state, which update_state() writes once per mini-batch.
+
+    Attributes
+    ----------
+    n_in, n_out : columns of X and Y
+    n_params : parameters, of which the first `n_weights` are penalised by alpha
+    n_state : running statistics
+    n_shared : numbers that prepare() makes of the parameters, for all workers to read
+    n_cache, n_scratch, n_tile_scratch : numbers per row
+    n_block_state : numbers per block
+    tile_size : parameters per tile
+    """
+
+    cdef readonly Py_ssize_t n_in, n_out, n_params, n_weights, n_state, n_shared
+    cdef readonly Py_ssize_t n_cache, n_scratch, n_tile_scratch, n_block_state, tile_size
+    cdef readonly bint sums_by_blocks, takes_sparse
+
+    def __cinit__(self):
+        self.tile_size = 4096
+
+    cdef bint weighs_rows(self, Py_ssize_t n) noexcept nogil:
+        """Whether the layer applies Rows.weight itself in a mini-batch of n rows."""
+        return False
+
+    cdef void prepare(
+        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
+    ) noexcept nogil:
+        """Renews `shared` after the tile W (end - begin) of the parameters begin..end has changed."""
+
+    cdef void forward(self, Rows* rows) noexcept nogil:
+        """X -> Y and cache, in training."""
+
+    cdef void predict(self, Rows* rows) noexcept nogil:
+        """X -> Y, after training."""
+        self.forward(rows)
+
+    cdef void backward_input(self, Rows* rows) noexcept nogil:
+        """dY -> dX where asked for. May turn dY into what the parameter sums want to read."""
+
+    cdef void backward_params(
+        self, Rows* rows, Py_ssize_t begin, Py_ssize_t end, real_t* scratch, real_t* dW
+    ) noexcept nogil:
+        """By tiles: dW (end - begin) of the parameters begin..end, over all rows of the batch."""
+
+    cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
+        """By blocks: dW (n_params), this block's rows."""
+
+    cdef void update_state(
+        self, Py_ssize_t n_blocks, const real_t* block_state, Py_ssize_t stride, real_t* state
+    ) noexcept nogil:
+        """Folds the blocks' states, one per stride, into the running statistics, in block order."""
+
+    def initial_state(self):
+        """The running statistics before training, (n_state,)."""
+        return np.zeros(self.n_state, DTYPE)

@@ -1,0 +1,59 @@
+# The same dense layer at every position of a row: a convolution of width 1.
+
+cdef class PositionDense(Layer):
+    """Y[:, p] = f(X[:, p] W + b) for each position p; a row is n_positions groups of columns.
+
+    Few weights used at many positions, so it sums by blocks.
+    """
+
+    cdef readonly Activation activation
+    cdef readonly Py_ssize_t n_positions
+    cdef Py_ssize_t k, m  # columns of X and Y at one position
+    cdef Py_ssize_t transposed
+
+    def __init__(
+        self, Py_ssize_t n_in, Py_ssize_t n_units, Py_ssize_t n_positions, str activation="identity"
+    ):
+        if n_in % n_positions:
+            raise ValueError(f"n_in must be a multiple of n_positions={n_positions}, got {n_in}")
+        self.n_positions = n_positions
+        self.k = n_in // n_positions
+        self.m = n_units
+        self.activation = ACTIVATIONS[activation]()
+        self.n_in = n_in
+        self.n_out = n_positions * n_units
+        self.n_weights = self.k * n_units
+        self.n_params = self.n_weights + n_units
+        self.transposed = self.k * packed_columns(n_units)
+        self.n_shared = self.transposed + n_units * packed_columns(self.k)
+        self.n_scratch = n_positions * PANEL
+        self.sums_by_blocks = True
+        self.tile_size = max(1, 4096 // (PANEL * n_units)) * PANEL * n_units
+
+    cdef void prepare(
+        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
+    ) noexcept nogil:
+        cdef Py_ssize_t first = begin // self.m, last = min(end // self.m, self.k)
+        pack_rows(first, last, self.k, self.m, W, shared)
+        if backward:
+            pack_rows_transposed(first, last, self.m, W, shared + self.transposed)
+
+    cdef void forward(self, Rows* rows) noexcept nogil:
+        cdef Py_ssize_t i, j, n = rows.n * self.n_positions
+        cdef const real_t* b = rows.W + self.n_weights
+        gemm(n, self.m, self.k, rows.X[0], rows.shared, rows.Y)
+        for i in range(n):
+            for j in range(self.m):
+                rows.Y[i * self.m + j] += b[j]
+        self.activation.forward(n * self.m, rows.Y)
+
+    cdef void backward_input(self, Rows* rows) noexcept nogil:
+        cdef Py_ssize_t n = rows.n * self.n_positions
+        self.activation.backward(n * self.m, rows.Y, rows.dY)
+        if rows.dX[0] != NULL:
+            gemm(n, self.k, self.m, rows.dY, rows.shared + self.transposed, rows.dX[0])
+
+    cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
+        cdef Py_ssize_t n = rows.n * self.n_positions
+        gemm_transposed(n, 0, self.k, self.k, self.m, rows.X[0], rows.dY, rows.scratch, dW)
+        column_sums(n, self.m, rows.dY, dW + self.n_weights)

@@ -1,0 +1,260 @@
+# The network: layers as a straight-line program over slots.
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.ref cimport PyObject
+
+cdef enum:
+    MIN_BLOCK_ROWS = 32  # a full block: enough for batch statistics and for the product kernels
+    MAX_BLOCKS = 64
+
+
+cdef inline Py_ssize_t block_rows(Py_ssize_t n) noexcept nogil:
+    """Rows per block for a mini-batch of n rows: a power of two of equal blocks of 32 rows or more."""
+    cdef Py_ssize_t n_blocks = 1
+    while n_blocks < MAX_BLOCKS and n >= 2 * n_blocks * MIN_BLOCK_ROWS:
+        n_blocks *= 2
+    return (n + n_blocks - 1) // n_blocks
+
+
+ctypedef struct Step:
+    PyObject* layer
+    int n_inputs
+    Py_ssize_t slots[MAX_INPUTS]       # it reads; it writes the slot of its own number plus 1
+    bint adds_gradient[MAX_INPUTS]     # whether a later reader of the slot has written dX already
+    bint backward                      # whether the gradient goes on from here
+    Py_ssize_t params, state, shared   # where this layer's part of the flat arrays begins
+    Py_ssize_t block_params, block_state
+
+
+ctypedef struct Workspace:
+    # Where one worker finds everything while it passes rows through the network.
+    Py_ssize_t n             # rows
+    uint64_t key             # for random numbers: of this mini-batch
+    const real_t* W          # (n_params)
+    const real_t* state      # (n_state)
+    const real_t* shared     # (n_shared)
+    const real_t* X          # (n, n_in); unused where sparse is
+    const SparseRows* sparse
+    const real_t* weight     # (n) or NULL
+    real_t** Y               # per step: (n, n_out)
+    real_t** dY              # per step: (n, n_out)
+    real_t** cache           # per step: (n, n_cache)
+    real_t* dX               # (n, n_in) OUT, or NULL
+    real_t* block_state      # (n_blocks, n_block_state)
+    real_t* block_params     # (n_blocks, n_block_params)
+    real_t* scratch          # this worker's own
+
+
+cdef class Network:
+    """Layers in sequence, or any program in which step i reads earlier slots and writes slot i + 1.
+
+    Parameters
+    ----------
+    layers : list of Layer
+    inputs : list of tuples of int, or None for a chain
+        The slots each step reads; slot 0 is X.
+    input_gradient : bool
+        Whether backward goes on to dX of slot 0.
+    """
+
+    cdef readonly list layers
+    cdef readonly list inputs
+    cdef readonly Py_ssize_t n_steps, n_in, n_out, n_params, n_state, n_shared
+    cdef readonly Py_ssize_t n_block_params, n_block_state
+    cdef readonly Py_ssize_t max_tile, n_tile_scratch, n_scratch, n_added
+    cdef readonly bint takes_sparse, input_gradient
+    cdef Step* steps
+
+    def __cinit__(self, list layers, inputs=None, bint input_gradient=False):
+        cdef Py_ssize_t i, slot
+        cdef int which
+        cdef Step* step
+        cdef Layer layer
+        if not layers:
+            raise ValueError("layers must not be empty")
+        self.layers = layers
+        self.inputs = [(i,) for i in range(len(layers))] if inputs is None else list(inputs)
+        self.n_steps = len(layers)
+        self.input_gradient = input_gradient
+        self.steps = <Step*> PyMem_Calloc(self.n_steps, sizeof(Step))
+        if self.steps == NULL:
+            raise MemoryError
+        self.n_in = (<Layer> layers[0]).n_in
+        widths = [self.n_in]
+        self.takes_sparse = True
+        for i in range(self.n_steps):
+            layer = layers[i]
+            step = self.steps + i
+            step.layer = <PyObject*> layer
+            step.n_inputs = len(self.inputs[i])
+            if not 1 <= step.n_inputs <= MAX_INPUTS:
+                raise ValueError(f"step {i} must read 1 to {MAX_INPUTS} slots, got {self.inputs[i]}")
+            for which, slot in enumerate(self.inputs[i]):
+                if not 0 <= slot <= i:
+                    raise ValueError(f"step {i} reads slot {slot}, which is not written before it")
+                if widths[slot] != layer.n_in:
+                    raise ValueError(
+                        f"step {i} expects {layer.n_in} columns, slot {slot} has {widths[slot]}"
+                    )
+                step.slots[which] = slot
+                if slot == 0 and not layer.takes_sparse:
+                    self.takes_sparse = False
+            widths.append(layer.n_out)
+            step.params, step.state, step.shared = self.n_params, self.n_state, self.n_shared
+            step.block_params, step.block_state = self.n_block_params, self.n_block_state
+            self.n_params += layer.n_params
+            self.n_state += layer.n_state
+            self.n_shared += layer.n_shared
+            self.n_block_state += layer.n_block_state
+            if layer.sums_by_blocks:
+                self.n_block_params += layer.n_params
+            self.max_tile = max(self.max_tile, min(layer.tile_size, layer.n_params))
+            self.n_tile_scratch = max(self.n_tile_scratch, layer.n_tile_scratch)
+            self.n_scratch = max(self.n_scratch, layer.n_scratch)
+        self.n_out = widths[self.n_steps]
+        unread = set(range(self.n_steps)) - {slot for slots in self.inputs for slot in slots}
+        if unread:
+            raise ValueError(f"nothing reads slots {sorted(unread)}")
+        written = set()
+        for i in range(self.n_steps - 1, -1, -1):
+            step = self.steps + i
+            for which in range(step.n_inputs):
+                slot = step.slots[which]
+                step.adds_gradient[which] = slot in written
+                step.backward = step.backward or slot > 0 or input_gradient
+                if slot in written:
+                    self.n_added = max(self.n_added, widths[slot])
+                written.add(slot)
+
+    def __dealloc__(self):
+        PyMem_Free(self.steps)
+
+    def param_slices(self):
+        """Per layer the slice of the flat parameters that is its own."""
+        return [
+            slice(self.steps[i].params, self.steps[i].params + (<Layer> self.layers[i]).n_params)
+            for i in range(self.n_steps)
+        ]
+
+    def initial_state(self):
+        """The running statistics before training, (n_state,)."""
+        states = [(<Layer> layer).initial_state() for layer in self.layers]
+        return np.concatenate(states) if states else np.zeros(0, DTYPE)
+
+    def tiles(self):
+        """All tiles as an int array of (step, begin, end), in the order of the parameters."""
+        tiles = []
+        for i, layer in enumerate(self.layers):
+            size = (<Layer> layer).tile_size
+            n_params = (<Layer> layer).n_params
+            tiles += [(i, begin, min(begin + size, n_params)) for begin in range(0, n_params, size)]
+        return np.array(tiles, np.intp).reshape(-1, 3)
+
+    cdef void view(
+        self, Py_ssize_t i, Workspace* ws, Py_ssize_t first, Py_ssize_t n, Rows* rows
+    ) noexcept nogil:
+        """Rows first..first + n of the workspace as step i sees them."""
+        cdef Step* step = self.steps + i
+        cdef Py_ssize_t n_in = (<Layer> step.layer).n_in, n_out = (<Layer> step.layer).n_out, slot
+        cdef int which
+        rows.n = n
+        rows.first = first
+        rows.key = mix_key(ws.key, i)
+        rows.W = ws.W + step.params
+        rows.state = ws.state + step.state
+        rows.shared = ws.shared + step.shared
+        rows.sparse = NULL
+        for which in range(step.n_inputs):
+            slot = step.slots[which]
+            if slot > 0:
+                rows.X[which] = ws.Y[slot - 1] + first * n_in
+            elif ws.sparse == NULL:
+                rows.X[which] = ws.X + first * n_in
+            else:
+                rows.sparse = ws.sparse
+        rows.Y = ws.Y[i] + first * n_out
+        rows.cache = ws.cache[i] + first * (<Layer> step.layer).n_cache
+        rows.scratch = ws.scratch
+        rows.weight = ws.weight
+        if rows.weight != NULL:
+            rows.weight += first
+
+    cdef void forward(self, Workspace* ws, Py_ssize_t first, Py_ssize_t n, Py_ssize_t block) noexcept nogil:
+        """Rows first..first + n (block number `block`) through all steps, in training."""
+        cdef Py_ssize_t i
+        cdef Rows rows
+        cdef SparseRows sparse
+        for i in range(self.n_steps):
+            self.view(i, ws, first, n, &rows)
+            if rows.sparse != NULL:
+                sparse = rows.sparse[0]
+                sparse.rows += first
+                rows.sparse = &sparse
+            rows.block_state = (
+                ws.block_state + block * self.n_block_state + self.steps[i].block_state
+            )
+            (<Layer> self.steps[i].layer).forward(&rows)
+
+    cdef void predict(self, Workspace* ws, Py_ssize_t n) noexcept nogil:
+        """Rows 0..n through all steps, after training."""
+        cdef Py_ssize_t i
+        cdef Rows rows
+        for i in range(self.n_steps):
+            self.view(i, ws, 0, n, &rows)
+            (<Layer> self.steps[i].layer).predict(&rows)
+
+    cdef void backward(self, Workspace* ws, Py_ssize_t first, Py_ssize_t n, Py_ssize_t block) noexcept nogil:
+        """Gradients of rows first..first + n, from dY of the last step down."""
+        cdef Py_ssize_t i, k, slot
+        cdef int which
+        cdef Rows rows
+        cdef Step* step
+        cdef real_t* total
+        cdef real_t* added = ws.scratch + block_rows(ws.n) * self.n_scratch
+        for i in range(self.n_steps - 1, -1, -1):
+            step = self.steps + i
+            self.view(i, ws, first, n, &rows)
+            rows.block_state = ws.block_state + block * self.n_block_state + step.block_state
+            rows.dY = ws.dY[i] + first * (<Layer> step.layer).n_out
+            for which in range(step.n_inputs):
+                rows.dX[which] = self.slot_gradient(ws, step.slots[which], first)
+                if rows.dX[which] != NULL and step.adds_gradient[which]:
+                    rows.dX[which] = added + which * block_rows(ws.n) * self.n_added
+            (<Layer> step.layer).backward_input(&rows)
+            for which in range(step.n_inputs):
+                if rows.dX[which] != NULL and step.adds_gradient[which]:
+                    total = self.slot_gradient(ws, step.slots[which], first)
+                    for k in range(n * (<Layer> step.layer).n_in):
+                        total[k] += rows.dX[which][k]
+            self.weigh(i, ws, &rows)
+            if (<Layer> step.layer).sums_by_blocks and (<Layer> step.layer).n_params:
+                (<Layer> step.layer).accumulate_params(
+                    &rows, ws.block_params + block * self.n_block_params + step.block_params
+                )
+
+    cdef inline real_t* slot_gradient(self, Workspace* ws, Py_ssize_t slot, Py_ssize_t first) noexcept nogil:
+        """Where the gradient of a slot's rows goes; NULL where nobody wants it."""
+        if slot == 0:
+            return NULL if ws.dX == NULL else ws.dX + first * self.n_in
+        return ws.dY[slot - 1] + first * (<Layer> self.steps[slot - 1].layer).n_out
+
+    cdef inline void weigh(self, Py_ssize_t i, Workspace* ws, Rows* rows) noexcept nogil:
+        """dY times the row weights, for layers that do not weigh rows themselves."""
+        cdef Py_ssize_t r, j, m = (<Layer> self.steps[i].layer).n_out
+        if ws.weight == NULL or (<Layer> self.steps[i].layer).n_params == 0:
+            return
+        if (<Layer> self.steps[i].layer).weighs_rows(ws.n):
+            return
+        for r in range(rows.n):
+            for j in range(m):
+                rows.dY[r * m + j] *= rows.weight[r]
+
+
+LAYERS = {
+    "Dense": Dense,
+    "PositionDense": PositionDense,
+    "Dropout": Dropout,
+    "LayerNorm": LayerNorm,
+    "BatchNorm": BatchNorm,
+    "Add": Add,
+}

@@ -1,0 +1,111 @@
+# Prediction in blocks of rows: no block needs more memory than one block's outputs.
+
+cdef enum:
+    PREDICT_ROWS = 96  # rows of a block: whole groups of the product kernels
+
+
+cdef class Predictor(Job):
+    """out (n_samples, n_out) = raw outputs, or predictions where `loss` gives the link."""
+
+    cdef readonly Network network
+    cdef Loss loss
+    cdef Data data
+    cdef real_t[:, ::1] out
+    cdef object arrays
+    cdef real_t[::1] shared
+    cdef real_t[:, ::1] scratch  # (size, ...) per worker: X made dense, all slots, layer scratch
+    cdef Py_ssize_t[::1] rows    # (n_samples) row numbers of sparse X
+    cdef Py_ssize_t block_rows, width
+    cdef Workspace workspace
+    cdef const Py_ssize_t[:, ::1] tiles
+    cdef const real_t[::1] params
+
+    def __init__(
+        self, Network network not None, Data data not None, const real_t[::1] params not None,
+        const real_t[::1] state not None, real_t[:, ::1] out not None, Loss loss=None,
+    ):
+        if network.n_in != data.n_features:
+            raise ValueError(f"X has {data.n_features} columns, the network takes {network.n_in}")
+        if params.shape[0] != network.n_params or state.shape[0] != network.n_state:
+            raise ValueError("params and state must have network.n_params and network.n_state elements")
+        if out.shape[0] != data.n_samples or out.shape[1] != network.n_out:
+            raise ValueError("out must have a row per row of X and a column per output")
+        self.network, self.data, self.loss, self.out = network, data, loss, out
+        self.params = params
+        self.arrays = (params, state)
+        self.block_rows = min(PREDICT_ROWS, max(1, data.n_samples))
+        self.shared = np.empty(max(1, network.n_shared), DTYPE)
+        self.tiles = network.tiles()
+        if data.is_sparse:
+            self.rows = np.arange(data.n_samples)
+        self.width = network.n_scratch + network.n_in + sum(
+            (<Layer> layer).n_out + (<Layer> layer).n_cache for layer in network.layers
+        )
+        self.workspace.W = &params[0] if params.shape[0] else NULL
+        self.workspace.state = &state[0] if state.shape[0] else NULL
+        self.workspace.shared = &self.shared[0]
+
+    def start(self, int size):
+        cdef Py_ssize_t pointers = 2 * self.network.n_steps * sizeof(void*) // sizeof(real_t)
+        if self.scratch is None or self.scratch.shape[0] < size:
+            self.scratch = np.empty((size, self.width * self.block_rows + pointers + 16), DTYPE)
+        team_start(&self.team, size)
+
+    cdef void run(self, int rank) noexcept nogil:
+        cdef Workspace ws = self.workspace
+        cdef SparseRows sparse
+        cdef Py_ssize_t tile, block, first, n, i, n_steps = self.network.n_steps
+        cdef real_t* next_block = &self.scratch[rank, 0]
+        cdef real_t* X
+        cdef Step* step
+        # The tables of slots stand at the front of this worker's scratch, on an 8-byte boundary.
+        next_block = <real_t*> ((<uint64_t> next_block + 7) // 8 * 8)
+        ws.Y = <real_t**> next_block
+        ws.cache = ws.Y + n_steps
+        next_block = <real_t*> (ws.cache + n_steps)
+        X = next_block
+        next_block += self.block_rows * self.network.n_in
+        for i in range(n_steps):
+            ws.Y[i] = next_block
+            next_block += self.block_rows * (<Layer> self.network.steps[i].layer).n_out
+            ws.cache[i] = next_block
+            next_block += self.block_rows * (<Layer> self.network.steps[i].layer).n_cache
+        ws.scratch = next_block
+        ws.weight = NULL
+        ws.key = 0
+        while True:
+            tile = team_next(&self.team)
+            if tile >= self.tiles.shape[0]:
+                break
+            step = self.network.steps + self.tiles[tile, 0]
+            (<Layer> step.layer).prepare(
+                &self.params[step.params + self.tiles[tile, 1]], self.tiles[tile, 1],
+                self.tiles[tile, 2], False, &self.shared[0] + step.shared,
+            )
+        if team_meet(&self.team):
+            return
+        while True:
+            block = team_next(&self.team)
+            first = block * self.block_rows
+            if first >= self.data.n_samples:
+                break
+            n = min(self.block_rows, self.data.n_samples - first)
+            ws.n = n
+            ws.sparse = NULL
+            if not self.data.is_sparse:
+                ws.X = self.data.X + first * self.data.n_features
+            elif self.network.takes_sparse:
+                sparse.rows = &self.rows[first]
+                sparse.indptr = self.data.csr_indptr
+                sparse.indices = self.data.csr_indices
+                sparse.data = self.data.csr_data
+                ws.sparse = &sparse
+            else:
+                self.data.gather_X(n, &self.rows[first], X)
+                ws.X = X
+            self.network.predict(&ws, n)
+            memcpy(
+                &self.out[first, 0], ws.Y[n_steps - 1], n * self.network.n_out * sizeof(real_t)
+            )
+            if self.loss is not None:
+                self.loss.inverse_link(n, &self.out[first, 0])

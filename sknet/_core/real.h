@@ -1,0 +1,144 @@
+/* The real type of this binary, its vector width, and elementary functions that vectorise.
+ *
+ * Compiled with -DSKNET_REAL_BITS=32 or 64; everything else follows from it. The functions are
+ * branch-free, so that a plain loop over them becomes vector code without intrinsics. They keep
+ * NaN as NaN: a diverging network must show itself.
+ */
+#ifndef SKNET_REAL_H
+#define SKNET_REAL_H
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if SKNET_REAL_BITS == 32
+typedef float real_t;
+typedef int32_t real_bits_t;
+#define REAL_EPSILON FLT_EPSILON
+#elif SKNET_REAL_BITS == 64
+typedef double real_t;
+typedef int64_t real_bits_t;
+#define REAL_EPSILON DBL_EPSILON
+#else
+#error "compile with -DSKNET_REAL_BITS=32 or -DSKNET_REAL_BITS=64"
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define SKNET_INLINE static inline __attribute__((always_inline))
+#define SKNET_VECTORS 1
+#else
+#define SKNET_INLINE static inline
+#define SKNET_VECTORS 0
+#endif
+
+/* The CPU level this binary was compiled for, and the best one this machine can run. */
+#if defined(__AVX2__) && defined(__FMA__)
+#define SKNET_CPU_LEVEL "x86-64-v3"
+#else
+#define SKNET_CPU_LEVEL "baseline"
+#endif
+
+static inline int sknet_has_x86_64_v3(void) {
+#if SKNET_VECTORS && defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi2");
+#else
+    return 0;
+#endif
+}
+
+/* exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2, exp(r) by its Taylor
+ * polynomial. The magic number puts n into the low bits of a float, whence it is shifted into
+ * the exponent. Below the smallest normal number the result stays there; above the largest
+ * finite one it is infinite. */
+SKNET_INLINE real_t real_exp(real_t x) {
+#if SKNET_REAL_BITS == 32
+    const real_t lowest = -87.0f, highest = 88.0f, magic = 12582912.0f; /* 1.5 * 2^23 */
+    const real_t ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f, log2e = 1.44269504f;
+#else
+    const real_t lowest = -708.0, highest = 709.0, magic = 6755399441055744.0; /* 1.5 * 2^52 */
+    const real_t ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+    const real_t log2e = 1.4426950408889634;
+#endif
+    real_t inside = x < lowest ? lowest : x;
+    inside = inside > highest ? highest : inside;
+    real_t shifted = inside * log2e + magic;
+    real_t n = shifted - magic;
+    real_t r = (inside - n * ln2_high) - n * ln2_low;
+#if SKNET_REAL_BITS == 32
+    real_t p = 1.9841270e-4f;
+    p = p * r + 1.3888889e-3f;
+    p = p * r + 8.3333333e-3f;
+    p = p * r + 4.1666667e-2f;
+    p = p * r + 1.6666667e-1f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+#else
+    real_t p = 1.0 / 6227020800.0;
+    p = p * r + 1.0 / 479001600.0;
+    p = p * r + 1.0 / 39916800.0;
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+#endif
+    real_bits_t bits;
+    real_t scale;
+    memcpy(&bits, &shifted, sizeof bits);
+#if SKNET_REAL_BITS == 32
+    bits = (real_bits_t)(((uint32_t)bits + 127u) << 23);
+#else
+    bits = (real_bits_t)(((uint64_t)bits + 1023u) << 52);
+#endif
+    memcpy(&scale, &bits, sizeof scale);
+    real_t result = p * scale;
+    return x > highest ? (real_t)INFINITY : result;
+}
+
+SKNET_INLINE real_t real_logistic(real_t x) { return 1 / (1 + real_exp(-x)); }
+
+/* tanh by a polynomial near zero, where 1 - 2 / (1 + exp(2x)) would cancel (the ranges and the
+ * coefficients are those of S. Moshier's Cephes library, tanhf.c and tanh.c). */
+SKNET_INLINE real_t real_tanh(real_t x) {
+    real_t z = x * x;
+    real_t size = x < 0 ? -x : x;
+#if SKNET_REAL_BITS == 32
+    real_t p = -5.70498872745e-3f;
+    p = p * z + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    real_t near = p * z * x + x;
+#else
+    real_t p = -9.64399179425052238628e-1;
+    p = p * z - 9.92877231001918586564e1;
+    p = p * z - 1.61468768441708447952e3;
+    real_t q = z + 1.12811678491632931402e2;
+    q = q * z + 2.23548839060100448583e3;
+    q = q * z + 4.84406305325125486048e3;
+    real_t near = x + x * z * (p / q);
+#endif
+    real_t far = 1 - 2 / (1 + real_exp(2 * size));
+    far = x < 0 ? -far : far;
+    return size < (real_t)0.625 ? near : far;
+}
+
+SKNET_INLINE real_t real_max(real_t a, real_t b) { return a > b ? a : b; }
+
+#if SKNET_REAL_BITS == 32
+SKNET_INLINE real_t real_sqrt(real_t x) { return sqrtf(x); }
+#else
+SKNET_INLINE real_t real_sqrt(real_t x) { return sqrt(x); }
+#endif
+
+#endif

@@ -1,0 +1,44 @@
+# The real type of this binary and its elementary functions; everything is in real.h.
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+
+cdef extern from "real.h" nogil:
+    ctypedef double real_t  # float or double: -DSKNET_REAL_BITS decides
+    const char* SKNET_CPU_LEVEL
+    const int SKNET_REAL_BITS
+    const double REAL_EPSILON
+    bint sknet_has_x86_64_v3()
+    real_t real_exp(real_t x)
+    real_t real_logistic(real_t x)
+    real_t real_tanh(real_t x)
+    real_t real_max(real_t a, real_t b)
+    real_t real_sqrt(real_t x)
+
+
+DTYPE = np.dtype(np.float32 if SKNET_REAL_BITS == 32 else np.float64)
+CPU_LEVEL = SKNET_CPU_LEVEL.decode()  # what this binary was compiled for
+
+
+def best_cpu_level():
+    """The highest CPU level this machine can run: "x86-64-v3" or "baseline"."""
+    return "x86-64-v3" if sknet_has_x86_64_v3() else "baseline"
+
+
+def elementary(str name, const real_t[::1] x):
+    """exp, logistic or tanh of each element of `x`, as the kernels compute them (for tests)."""
+    cdef Py_ssize_t i
+    cdef real_t[::1] y = np.empty(x.shape[0], DTYPE)
+    if name == "exp":
+        for i in range(x.shape[0]):
+            y[i] = real_exp(x[i])
+    elif name == "logistic":
+        for i in range(x.shape[0]):
+            y[i] = real_logistic(x[i])
+    elif name == "tanh":
+        for i in range(x.shape[0]):
+            y[i] = real_tanh(x[i])
+    else:
+        raise ValueError(f"name must be 'exp', 'logistic' or 'tanh', got {name!r}")
+    return np.asarray(y)

@@ -1,0 +1,35 @@
+# A team of threads that works through an epoch together; the C side is in team.h.
+
+cdef extern from "team.h" nogil:
+    ctypedef struct team_t:
+        pass
+    void team_start(team_t* team, int size)
+    Py_ssize_t team_next(team_t* team)
+    void team_abort(team_t* team)
+    bint team_meet(team_t* team)
+
+
+cdef class Job:
+    """Work for a team: start(size), then work(rank) on each thread, rank 0 the caller's own.
+
+    Who computes which piece is left to chance; what a piece is, and the order in which pieces
+    are summed, never depends on `size`. That is why all sizes give the same bits.
+    """
+
+    cdef team_t team
+
+    def start(self, int size):
+        """Gets ready for `size` workers."""
+        team_start(&self.team, size)
+
+    def work(self, int rank):
+        """Does this worker's share, without the GIL."""
+        with nogil:
+            self.run(rank)
+
+    def abort(self):
+        """Sends waiting workers home; called when rank 0 cannot come."""
+        team_abort(&self.team)
+
+    cdef void run(self, int rank) noexcept nogil:
+        pass

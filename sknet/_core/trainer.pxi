@@ -1,0 +1,320 @@
+# One epoch of mini-batch training, shared by a team.
+
+cdef inline real_t* address(real_t[::1] array) noexcept nogil:
+    return &array[0] if array.shape[0] else NULL
+
+
+cdef class Trainer(Job):
+    """Trains `params` in place, an epoch per start() and work().
+
+    Per mini-batch two phases, each ended by a barrier. In the first, the workers share the blocks
+    of rows: gather, forward, loss, backward. In the second they share the tiles of the
+    parameters: gradient, penalty, update, and packing for the next mini-batch, all on a tile
+    that stays in the cache.
+
+    Parameters
+    ----------
+    network, loss, optimizer : Network, Loss, Optimizer
+    data : Data
+    params : (n_params,) array, changed in place
+    state : (n_state,) array, changed in place
+    moments : (n_moments, n_params) array, changed in place
+    batch_size : rows per mini-batch; the last one may be smaller
+    alpha : the penalty alpha / 2 |W|^2, divided by the weight of the mini-batch as in scikit-learn
+    total_weight : divide gradients by this instead of the weight of each mini-batch; 0 for the latter
+    input_gradient : (n_samples, n_features) array or None
+        OUT: the gradient of each row's loss with respect to the row; needs order=None and a
+        network with input_gradient=True.
+    """
+
+    cdef readonly Network network
+    cdef readonly Loss loss
+    cdef readonly Optimizer optimizer
+    cdef readonly Data data
+    cdef readonly Py_ssize_t batch_size, n_batches, n_blocks
+    cdef double alpha, total_weight
+    cdef object arrays
+    cdef real_t[::1] params, state, shared
+    cdef real_t[:, ::1] moments
+    cdef real_t* input_gradient
+    cdef Workspace workspace
+    cdef real_t* gathered[3]  # X, y, weight of the mini-batch
+    cdef real_t** pointers
+    cdef const Py_ssize_t[:, ::1] tiles
+    cdef real_t[:, ::1] scratch    # (size, ...) one row per worker
+    cdef double[::1] block_loss    # (n_blocks) sums over the epoch
+    cdef double[::1] tile_penalty  # (n_tiles)
+    cdef const Py_ssize_t[::1] order
+    cdef const double[::1] learning_rates
+    cdef Py_ssize_t n_updates
+    cdef uint64_t key
+    cdef bint shuffled
+
+    def __init__(
+        self, Network network not None, Loss loss not None, Optimizer optimizer not None,
+        Data data not None, real_t[::1] params not None, real_t[::1] state not None,
+        real_t[:, ::1] moments not None, *, Py_ssize_t batch_size, double alpha=0,
+        double total_weight=0, real_t[:, ::1] input_gradient=None,
+    ):
+        cdef Py_ssize_t i
+        if network.n_in != data.n_features:
+            raise ValueError(f"X has {data.n_features} columns, the network takes {network.n_in}")
+        if network.n_out != loss.n_outputs or data.n_targets != loss.n_targets:
+            raise ValueError("the network's outputs, the loss and y do not fit together")
+        if params.shape[0] != network.n_params or state.shape[0] != network.n_state:
+            raise ValueError("params and state must have network.n_params and network.n_state elements")
+        if moments.shape[0] != optimizer.n_moments or moments.shape[1] != network.n_params:
+            raise ValueError("moments must have shape (optimizer.n_moments, network.n_params)")
+        if input_gradient is not None and not (
+            network.input_gradient
+            and input_gradient.shape[0] == data.n_samples
+            and input_gradient.shape[1] == data.n_features
+        ):
+            raise ValueError("input_gradient needs a network made for it and the shape of X")
+        if not 1 <= batch_size:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.network, self.loss, self.optimizer, self.data = network, loss, optimizer, data
+        self.params, self.state, self.moments = params, state, moments
+        self.batch_size = min(batch_size, data.n_samples)
+        self.n_batches = (data.n_samples + self.batch_size - 1) // self.batch_size
+        self.alpha = alpha
+        self.total_weight = total_weight
+        self.input_gradient = NULL if input_gradient is None else &input_gradient[0, 0]
+        # A last, smaller mini-batch has no more blocks than a full one.
+        self.n_blocks = -(-self.batch_size // block_rows(self.batch_size))
+        self.tiles = network.tiles()
+        self.block_loss = np.zeros(self.n_blocks)
+        self.tile_penalty = np.zeros(len(self.tiles))
+
+        self.arrays = [params, state, moments, input_gradient]
+        self.pointers = <real_t**> PyMem_Calloc(3 * network.n_steps, sizeof(real_t*))
+        if self.pointers == NULL:
+            raise MemoryError
+        self.shared = np.zeros(max(1, network.n_shared), DTYPE)
+        self.workspace.W = address(params)
+        self.workspace.state = address(state)
+        self.workspace.shared = &self.shared[0]
+        self.workspace.Y = self.pointers
+        self.workspace.dY = self.pointers + network.n_steps
+        self.workspace.cache = self.pointers + 2 * network.n_steps
+        for i, layer in enumerate(network.layers):
+            self.workspace.Y[i] = self.allocate((<Layer> layer).n_out * self.batch_size)
+            self.workspace.dY[i] = self.allocate((<Layer> layer).n_out * self.batch_size)
+            self.workspace.cache[i] = self.allocate((<Layer> layer).n_cache * self.batch_size)
+        self.workspace.block_state = self.allocate(network.n_block_state * self.n_blocks)
+        self.workspace.block_params = self.allocate(network.n_block_params * self.n_blocks)
+        self.gathered[0] = NULL  # allocated by the first epoch that needs it
+        self.gathered[1] = self.allocate(loss.n_targets * self.batch_size)
+        self.gathered[2] = self.allocate(self.batch_size)
+
+    def __dealloc__(self):
+        PyMem_Free(self.pointers)
+
+    cdef real_t* allocate(self, Py_ssize_t size):
+        cdef real_t[::1] block = np.empty(max(1, size), DTYPE)
+        self.arrays.append(block)
+        return &block[0]
+
+    def set_epoch(self, order, const double[::1] learning_rates not None, Py_ssize_t n_updates, uint64_t key):
+        """Says what the next epoch is to do.
+
+        Parameters
+        ----------
+        order : (n_samples,) intp array of row numbers, or None for the rows as they are
+        learning_rates : (n_batches,) float64 array
+        n_updates : updates made before this epoch
+        key : 64 random bits for the random numbers of this epoch
+        """
+        cdef Py_ssize_t low, high
+        if learning_rates.shape[0] != self.n_batches:
+            raise ValueError(f"learning_rates must have {self.n_batches} elements")
+        self.shuffled = order is not None
+        if order is None:
+            if self.data.is_sparse:
+                order = np.arange(self.data.n_samples)
+        elif self.input_gradient != NULL:
+            raise ValueError("input_gradient needs order=None")
+        if order is not None:
+            self.order = order
+            if self.order.shape[0] != self.data.n_samples:
+                raise ValueError(f"order must have {self.data.n_samples} elements")
+            low, high = np.min(order), np.max(order)
+            if low < 0 or high >= self.data.n_samples:
+                raise ValueError("order must hold row numbers of X")
+            if self.gathered[0] == NULL and not (self.data.is_sparse and self.network.takes_sparse):
+                self.gathered[0] = self.allocate(self.network.n_in * self.batch_size)
+        self.learning_rates = learning_rates
+        self.n_updates = n_updates
+        self.key = key
+        self.block_loss[:] = 0
+        self.tile_penalty[:] = 0
+
+    def start(self, int size):
+        cdef Py_ssize_t rows = block_rows(self.batch_size)
+        cdef Py_ssize_t width = max(
+            rows * (self.network.n_scratch + MAX_INPUTS * self.network.n_added),
+            self.batch_size * self.network.n_tile_scratch,
+        )
+        if self.scratch is None or self.scratch.shape[0] < size:
+            self.scratch = np.empty((size, width + self.network.max_tile + 16), DTYPE)
+        team_start(&self.team, size)
+
+    def result(self):
+        """(loss, penalty) of the epoch: sums over mini-batches of value times rows of it."""
+        return sum(self.block_loss) * self.loss.value_scale, sum(self.tile_penalty)
+
+    cdef void run(self, int rank) noexcept nogil:
+        cdef Workspace ws = self.workspace
+        cdef SparseRows sparse
+        cdef Py_ssize_t batch, first, rows, block, tile
+        cdef double weight, rate
+        ws.scratch = &self.scratch[rank, 0]
+        while True:
+            tile = team_next(&self.team)
+            if tile >= self.tiles.shape[0]:
+                break
+            self.prepare(tile)
+        if team_meet(&self.team):
+            return
+        for batch in range(self.n_batches):
+            first = batch * self.batch_size
+            ws.n = min(self.batch_size, self.data.n_samples - first)
+            ws.key = mix_key(self.key, batch)
+            weight = self.open_batch(first, &ws, &sparse)
+            rate = self.optimizer.step_size(self.learning_rates[batch], self.n_updates + batch + 1)
+            rows = block_rows(ws.n)
+            while True:
+                block = team_next(&self.team)
+                if block * rows >= ws.n:
+                    break
+                self.train_block(first, &ws, block, min(rows, ws.n - block * rows), weight)
+            if team_meet(&self.team):
+                return
+            while True:
+                tile = team_next(&self.team)
+                if tile >= self.tiles.shape[0]:
+                    break
+                self.train_tile(tile, &ws, weight, rate)
+            if team_meet(&self.team):
+                return
+
+    cdef double open_batch(self, Py_ssize_t first, Workspace* ws, SparseRows* sparse) noexcept nogil:
+        """Points the workspace at the mini-batch; returns its weight."""
+        cdef Py_ssize_t i
+        cdef double weight = 0
+        ws.sparse = NULL
+        if self.data.is_sparse and self.network.takes_sparse:
+            sparse.rows = &self.order[first]
+            sparse.indptr = self.data.csr_indptr
+            sparse.indices = self.data.csr_indices
+            sparse.data = self.data.csr_data
+            ws.sparse = sparse
+        elif self.shuffled or self.data.is_sparse:
+            ws.X = self.gathered[0]
+        else:
+            ws.X = self.data.X + first * self.data.n_features
+        ws.dX = NULL
+        if self.input_gradient != NULL:
+            ws.dX = self.input_gradient + first * self.data.n_features
+        if self.data.weight == NULL:
+            ws.weight = NULL
+            return ws.n
+        if not self.shuffled:
+            ws.weight = self.data.weight + first
+            for i in range(ws.n):
+                weight += ws.weight[i]
+        else:
+            ws.weight = self.gathered[2]
+            for i in range(ws.n):
+                weight += self.data.weight[self.order[first + i]]
+        return weight
+
+    cdef void train_block(
+        self, Py_ssize_t start, Workspace* ws, Py_ssize_t block, Py_ssize_t n, double weight
+    ) noexcept nogil:
+        """Gather, forward, loss, backward of one block of rows."""
+        cdef Py_ssize_t first = block * block_rows(ws.n), last = self.network.n_steps - 1
+        cdef const Py_ssize_t* rows
+        cdef const real_t* y
+        cdef const real_t* weights = ws.weight
+        cdef double value
+        if weights != NULL:
+            weights += first
+        if self.shuffled or self.data.is_sparse:
+            rows = &self.order[start + first]
+            if ws.sparse == NULL:
+                self.data.gather_X(n, rows, self.gathered[0] + first * self.data.n_features)
+        if self.shuffled:
+            self.data.gather_y(n, rows, self.gathered[1] + first * self.data.n_targets)
+            y = self.gathered[1] + first * self.data.n_targets
+            if weights != NULL:
+                self.data.gather_weight(n, rows, self.gathered[2] + first)
+        else:
+            y = self.data.y + (start + first) * self.data.n_targets
+        self.network.forward(ws, first, n, block)
+        value = self.loss.value_and_gradient(
+            n, ws.Y[last] + first * self.network.n_out, y, weights,
+            ws.dY[last] + first * self.network.n_out,
+        )
+        self.block_loss[block] += value * self.per_weight(ws.n, weight)
+        self.network.backward(ws, first, n, block)
+
+    cdef inline double per_weight(self, Py_ssize_t n, double weight) noexcept nogil:
+        """What sums over a mini-batch's rows are multiplied with to be reported."""
+        return 1 / self.total_weight if self.total_weight else n / weight
+
+    cdef void train_tile(self, Py_ssize_t tile, Workspace* ws, double weight, double rate) noexcept nogil:
+        """Gradient, penalty, update and packing of one tile of the parameters."""
+        cdef Py_ssize_t i = self.tiles[tile, 0], begin = self.tiles[tile, 1], end = self.tiles[tile, 2]
+        cdef Py_ssize_t n = end - begin, k, n_blocks, block
+        cdef Step* step = self.network.steps + i
+        cdef real_t* W = &self.params[step.params + begin]
+        cdef real_t* dW = ws.scratch + self.scratch.shape[1] - self.network.max_tile
+        cdef const real_t* of_block
+        cdef real_t scale = 1 / (self.total_weight if self.total_weight else weight)
+        cdef real_t penalty = self.alpha * scale
+        cdef Py_ssize_t n_penalised = max(0, min(n, (<Layer> step.layer).n_weights - begin))
+        cdef Rows rows
+        n_blocks = (ws.n + block_rows(ws.n) - 1) // block_rows(ws.n)
+        if (<Layer> step.layer).sums_by_blocks:
+            memset(dW, 0, n * sizeof(real_t))
+            for block in range(n_blocks):
+                of_block = ws.block_params + block * self.network.n_block_params + step.block_params + begin
+                for k in range(n):
+                    dW[k] += of_block[k]
+        else:
+            self.network.view(i, ws, 0, ws.n, &rows)
+            rows.dY = ws.dY[i]
+            (<Layer> step.layer).backward_params(&rows, begin, end, ws.scratch, dW)
+        if begin == 0 and (<Layer> step.layer).n_state:
+            self.update_state(i, n_blocks)
+        if self.alpha == 0:
+            n_penalised = 0
+        else:
+            self.tile_penalty[tile] += (
+                0.5 * self.alpha * sum_of_squares(n_penalised, W) * self.per_weight(ws.n, weight)
+            )
+        for k in range(n_penalised):
+            dW[k] = dW[k] * scale + penalty * W[k]
+        for k in range(n_penalised, n):
+            dW[k] *= scale
+        self.optimizer.update(
+            n, rate, dW, W, &self.moments[0, step.params + begin], self.network.n_params
+        )
+        self.prepare(tile)
+
+    cdef void update_state(self, Py_ssize_t i, Py_ssize_t n_blocks) noexcept nogil:
+        """The running statistics of layer i, from this mini-batch's blocks side by side."""
+        cdef Step* step = self.network.steps + i
+        (<Layer> step.layer).update_state(
+            n_blocks, self.workspace.block_state + step.block_state, self.network.n_block_state,
+            &self.state[step.state],
+        )
+
+    cdef void prepare(self, Py_ssize_t tile) noexcept nogil:
+        cdef Py_ssize_t begin = self.tiles[tile, 1]
+        cdef Step* step = self.network.steps + self.tiles[tile, 0]
+        (<Layer> step.layer).prepare(
+            &self.params[step.params + begin], begin, self.tiles[tile, 2], step.backward,
+            address(self.shared) + step.shared,
+        )
