@@ -1,0 +1,8 @@
+"""Neural networks with the interface of scikit-learn on a compiled core."""
+
+from sknet._version import __version__
+from sknet.classifier import MLPClassifier
+from sknet.regressor import MLPRegressor
+from sknet.versions import show_versions
+
+__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "show_versions"]

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-__all__ = ["cpu_level", "load"]
+__all__ = ["best_cpu_level", "cpu_level", "load"]
 
 # From the best to the one that runs everywhere; the folder of a binary is "float64_<level>".
 CPU_LEVELS = {"x86-64-v3": "x86_64_v3", "baseline": "baseline"}
@@ -27,6 +27,11 @@ def load(dtype):
     return _load(np.dtype(dtype).itemsize * 8, cpu_level())
 
 
+def best_cpu_level():
+    """Name of the best CPU level this machine can run."""
+    return _load(64, "baseline").best_cpu_level()
+
+
 def cpu_level():
     """Name of the CPU level in use: the best of this machine, or what SKNET_CPU says.
 
@@ -35,7 +40,7 @@ def cpu_level():
     ValueError
         If SKNET_CPU names no level, or one this machine cannot run.
     """
-    best = _load(64, "baseline").best_cpu_level()
+    best = best_cpu_level()
     wanted = os.environ.get("SKNET_CPU", best)
     if wanted not in CPU_LEVELS:
         raise ValueError(f"SKNET_CPU must be one of {list(CPU_LEVELS)}, got {wanted!r}")

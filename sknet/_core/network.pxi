@@ -8,11 +8,17 @@ cdef enum:
     MAX_BLOCKS = 64
 
 
-cdef inline Py_ssize_t block_rows(Py_ssize_t n) noexcept nogil:
-    """Rows per block for a mini-batch of n rows: a power of two of equal blocks of 32 rows or more."""
+cdef inline Py_ssize_t max_blocks(Py_ssize_t n) noexcept nogil:
+    """Most blocks of a mini-batch of n rows: a power of two, each of 32 rows or more if n has them."""
     cdef Py_ssize_t n_blocks = 1
     while n_blocks < MAX_BLOCKS and n >= 2 * n_blocks * MIN_BLOCK_ROWS:
         n_blocks *= 2
+    return n_blocks
+
+
+cdef inline Py_ssize_t block_rows(Py_ssize_t n) noexcept nogil:
+    """Rows per block of a mini-batch of n rows; the last block may have fewer."""
+    cdef Py_ssize_t n_blocks = max_blocks(n)
     return (n + n_blocks - 1) // n_blocks
 
 

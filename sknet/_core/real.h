@@ -105,7 +105,11 @@ SKNET_INLINE real_t real_exp(real_t x) {
     return x > highest ? (real_t)INFINITY : result;
 }
 
-SKNET_INLINE real_t real_logistic(real_t x) { return 1 / (1 + real_exp(-x)); }
+/* 1 / (1 + exp(-x)), without cancellation on either side; never 0 for a finite x. */
+SKNET_INLINE real_t real_logistic(real_t x) {
+    real_t e = real_exp(x < 0 ? x : -x);
+    return (x < 0 ? e : 1) / (1 + e);
+}
 
 /* tanh by a polynomial near zero, where 1 - 2 / (1 + exp(2x)) would cancel (the ranges and the
  * coefficients are those of S. Moshier's Cephes library, tanhf.c and tanh.c). */

@@ -27,18 +27,19 @@ def best_cpu_level():
 
 
 def elementary(str name, const real_t[::1] x):
-    """exp, logistic or tanh of each element of `x`, as the kernels compute them (for tests)."""
-    cdef Py_ssize_t i
-    cdef real_t[::1] y = np.empty(x.shape[0], DTYPE)
+    """exp, logistic or tanh of each element of `x`, as the kernels compute them."""
+    cdef Py_ssize_t i, n = x.shape[0]
+    y_array = np.empty(n, DTYPE)
+    cdef real_t[::1] y = y_array
     if name == "exp":
-        for i in range(x.shape[0]):
+        for i in range(n):
             y[i] = real_exp(x[i])
     elif name == "logistic":
-        for i in range(x.shape[0]):
+        for i in range(n):
             y[i] = real_logistic(x[i])
     elif name == "tanh":
-        for i in range(x.shape[0]):
+        for i in range(n):
             y[i] = real_tanh(x[i])
     else:
         raise ValueError(f"name must be 'exp', 'logistic' or 'tanh', got {name!r}")
-    return np.asarray(y)
+    return y_array

@@ -21,7 +21,9 @@ cdef class Trainer(Job):
     moments : (n_moments, n_params) array, changed in place
     batch_size : rows per mini-batch; the last one may be smaller
     alpha : the penalty alpha / 2 |W|^2, divided by the weight of the mini-batch as in scikit-learn
-    total_weight : divide gradients by this instead of the weight of each mini-batch; 0 for the latter
+    mean_weight : if not 0, a mini-batch of n rows is divided by n * mean_weight instead of the sum
+        of its own weights: then the weights of different mini-batches compare
+    total_weight : if not 0, every mini-batch is divided by this
     input_gradient : (n_samples, n_features) array or None
         OUT: the gradient of each row's loss with respect to the row; needs order=None and a
         network with input_gradient=True.
@@ -32,7 +34,7 @@ cdef class Trainer(Job):
     cdef readonly Optimizer optimizer
     cdef readonly Data data
     cdef readonly Py_ssize_t batch_size, n_batches, n_blocks
-    cdef double alpha, total_weight
+    cdef double alpha, mean_weight, total_weight
     cdef object arrays
     cdef real_t[::1] params, state, shared
     cdef real_t[:, ::1] moments
@@ -54,7 +56,7 @@ cdef class Trainer(Job):
         self, Network network not None, Loss loss not None, Optimizer optimizer not None,
         Data data not None, real_t[::1] params not None, real_t[::1] state not None,
         real_t[:, ::1] moments not None, *, Py_ssize_t batch_size, double alpha=0,
-        double total_weight=0, real_t[:, ::1] input_gradient=None,
+        double mean_weight=0, double total_weight=0, real_t[:, ::1] input_gradient=None,
     ):
         cdef Py_ssize_t i
         if network.n_in != data.n_features:
@@ -78,10 +80,10 @@ cdef class Trainer(Job):
         self.batch_size = min(batch_size, data.n_samples)
         self.n_batches = (data.n_samples + self.batch_size - 1) // self.batch_size
         self.alpha = alpha
+        self.mean_weight = mean_weight
         self.total_weight = total_weight
         self.input_gradient = NULL if input_gradient is None else &input_gradient[0, 0]
-        # A last, smaller mini-batch has no more blocks than a full one.
-        self.n_blocks = -(-self.batch_size // block_rows(self.batch_size))
+        self.n_blocks = max_blocks(self.batch_size)  # no smaller mini-batch has more
         self.tiles = network.tiles()
         self.block_loss = np.zeros(self.n_blocks)
         self.tile_penalty = np.zeros(len(self.tiles))
@@ -199,7 +201,7 @@ cdef class Trainer(Job):
                 return
 
     cdef double open_batch(self, Py_ssize_t first, Workspace* ws, SparseRows* sparse) noexcept nogil:
-        """Points the workspace at the mini-batch; returns its weight."""
+        """Points the workspace at the mini-batch; returns what its sums are divided by."""
         cdef Py_ssize_t i
         cdef double weight = 0
         ws.sparse = NULL
@@ -227,7 +229,7 @@ cdef class Trainer(Job):
             ws.weight = self.gathered[2]
             for i in range(ws.n):
                 weight += self.data.weight[self.order[first + i]]
-        return weight
+        return ws.n * self.mean_weight if self.mean_weight else weight
 
     cdef void train_block(
         self, Py_ssize_t start, Workspace* ws, Py_ssize_t block, Py_ssize_t n, double weight

@@ -1,0 +1,553 @@
+"""What MLPClassifier and MLPRegressor share: fit, partial_fit, raw prediction, validation rows."""
+
+import functools
+import math
+import operator
+import types
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from sknet import _core
+from sknet.callbacks import CallbackSupportMixin, EpochTasks, with_callbacks
+from sknet.layers import mlp
+from sknet.model import Model
+from sknet.schedules import SCHEDULES
+from sknet.training import Progress, fit_lbfgs, fit_minibatch
+
+__all__ = ["BaseNetwork"]
+
+_REGISTRIES = _core.load(np.float64)  # its names are those of every binary
+
+
+class NotAvailableError(AttributeError, ValueError):
+    """A method that the parameters rule out: absent for hasattr, a ValueError when called."""
+
+
+def when_available(check):
+    """Makes a method an attribute only where check(estimator) does not raise NotAvailableError."""
+
+    class Available:
+        def __init__(self, method):
+            self.method = method
+            functools.update_wrapper(self, method)
+
+        def __get__(self, estimator, owner=None):
+            if estimator is None:
+                return self.method
+            check(estimator)
+            return types.MethodType(self.method, estimator)
+
+    return Available
+
+
+def unchanged_on_error(method):
+    """Leaves the estimator as it was when `method` raises: a fitted one stays fitted."""
+
+    @functools.wraps(method)
+    def method_or_nothing(self, *args, **kwargs):
+        before = dict(vars(self))
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return method_or_nothing
+
+
+class BaseNetwork(CallbackSupportMixin, BaseEstimator):
+    """Base of the estimators; what they add is how targets go in and predictions come out."""
+
+    _doc_link_module = "sknet"
+
+    _parameter_constraints: dict = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(_REGISTRIES.ACTIVATIONS))],
+        "solver": [StrOptions({"lbfgs", *_REGISTRIES.OPTIMIZERS})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"auto", "float32", "float64"})],
+    }
+
+    # What a subclass says -------------------------------------------------------------------
+
+    def _check_y(self, y, *, first, classes):
+        """Checks y and learns what there is to learn from it; returns it as an array."""
+        raise NotImplementedError
+
+    def _encode(self, y):
+        """y as the loss takes it: (targets of shape (n, n_targets), n_outputs, loss name)."""
+        raise NotImplementedError
+
+    def _weights_of_y(self, y, sample_weight):
+        """sample_weight, or None, times the weights that y itself calls for."""
+        return sample_weight
+
+    def _mean_weight(self, sample_weight):
+        """What a row of a mini-batch counts, or 0 for the mean of the mini-batch's own weights."""
+        return 0.0
+
+    def _score_raw(self, raw, y, sample_weight):
+        """Validation score, higher is better, NaN for outputs that are not finite."""
+        raise NotImplementedError
+
+    def _stratify(self, y):
+        """What a validation split is stratified by, or None."""
+        return None
+
+    # Fitting --------------------------------------------------------------------------------
+
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
+    def fit(
+        self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None
+    ):
+        """Fit the network to the training data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training rows. C-contiguous arrays of float32 or float64 are not copied; CSR input
+            stays sparse.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: class labels or a label indicator matrix for the classifier, numbers for
+            the regressor.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; None means 1 each. A row of weight zero is as if
+            it were absent. See Notes of the class for what weights mean in mini-batches.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation rows. They are scored after each epoch (`validation_scores_`) and, with
+            `early_stopping=True`, decide instead of a part split off X.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of the validation rows; must be given with X_val.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weights of the validation rows in their score.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If data or parameters are not usable, or training diverges. The estimator is then as
+            it was before the call.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` epochs (or `max_fun` evaluations) did not suffice.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    def _fit(self, X, y, sample_weight, validation=(None, None, None), *, incremental=False, classes=None):
+        continued = (incremental or self.warm_start) and hasattr(self, "coefs_")
+        sizes = self._hidden_sizes()
+        X, y, sample_weight = self._check_training_data(
+            X, y, sample_weight, first=not continued, classes=classes
+        )
+        validation = self._check_validation_data(*validation)
+        targets, n_outputs, loss_name = self._encode(y)
+        if continued:
+            model, progress = self._resume(sizes, n_outputs)
+        else:
+            model, progress = self._begin(X, sizes, n_outputs)
+        if X.dtype != model.params.dtype:
+            X = X.astype(model.params.dtype)
+        targets = np.ascontiguousarray(targets, dtype=model.params.dtype)
+        loss = model.core.LOSSES[loss_name](n_outputs)
+        self.n_outputs_ = n_outputs
+        self.n_layers_ = len(sizes) + 2
+        self.out_activation_ = loss.link
+        if self.solver == "lbfgs":
+            self._run_lbfgs(model, loss, X, y, targets, sample_weight)
+        else:
+            self._run_minibatch(
+                model, loss, X, y, targets, sample_weight, validation, progress, incremental
+            )
+        if not np.isfinite(model.params).all():
+            raise ValueError(self._divergence_message(X))
+        self._set_model(model)
+        return self
+
+    def _hidden_sizes(self):
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if np.iterable(sizes) else [sizes]
+        for size in sizes:
+            if not isinstance(size, Integral) or isinstance(size, bool) or size <= 0:
+                raise ValueError(
+                    f"hidden_layer_sizes must be > 0, integers all of them, got {sizes}."
+                )
+        return [int(size) for size in sizes]
+
+    def _check_training_data(self, X, y, sample_weight, *, first, classes):
+        dtype = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, order="C",
+            y_numeric=self._y_is_numeric, reset=first,
+        )  # fmt: skip
+        sample_weight = _checked_weight(sample_weight, X, "sample_weight")
+        if sample_weight is not None and not sample_weight.all():
+            present = np.flatnonzero(sample_weight)
+            X, y, sample_weight = X[present], y[present], sample_weight[present]
+        y = self._check_y(y, first=first, classes=classes)
+        weight = self._weights_of_y(y, sample_weight)
+        if weight is not None and not weight.all():
+            present = np.flatnonzero(weight)
+            X, y, weight = X[present], y[present], weight[present]
+        if weight is not None:
+            weight = np.ascontiguousarray(weight, dtype=X.dtype)
+        return X, y, weight
+
+    def _check_validation_data(self, X_val, y_val, sample_weight_val):
+        """(X, y, weight) of the user's validation rows, or None."""
+        if X_val is None:
+            for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
+                if value is not None:
+                    raise ValueError(f"{name} was given without X_val.")
+            return None
+        if y_val is None:
+            raise ValueError("X_val was given without y_val.")
+        if self.solver == "lbfgs":
+            raise ValueError(
+                "X_val is scored after each epoch, which solver='lbfgs' does not have; "
+                "use solver='adam' or 'sgd'."
+            )
+        try:
+            X_val, y_val = validate_data(
+                self, X_val, y_val, accept_sparse="csr", multi_output=True,
+                dtype=(np.float64, np.float32), order="C", y_numeric=self._y_is_numeric, reset=False,
+            )  # fmt: skip
+            y_val = self._check_y(y_val, first=False, classes=None)
+        except ValueError as error:
+            raise ValueError(f"X_val, y_val: {error}") from error
+        return X_val, y_val, _checked_weight(sample_weight_val, X_val, "sample_weight_val")
+
+    def _begin(self, X, sizes, n_outputs):
+        """A network with new weights, and the beginning of its training."""
+        model = Model(mlp(sizes, self.activation, n_outputs), X.shape[1], X.dtype)
+        progress = Progress.begin(check_random_state(self.random_state))
+        model.initialize(progress.weights_rng, self.activation)
+        self.n_iter_ = 0
+        self.t_ = 0
+        for name in ("loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_"):
+            vars(self).pop(name, None)
+        return model, progress
+
+    def _resume(self, sizes, n_outputs):
+        """The fitted network, copied, and where its training stopped."""
+        fitted = self._model()
+        layers = mlp(sizes, self.activation, n_outputs)
+        if [coef.shape[1] for coef in fitted.coefs] != [*sizes, n_outputs]:
+            raise ValueError(
+                f"To go on training, hidden_layer_sizes={tuple(sizes)} and y with {n_outputs} "
+                f"output(s) must fit the network, which has layers of "
+                f"{[coef.shape[1] for coef in fitted.coefs]} units."
+            )
+        model = Model(layers, fitted.network.n_in, fitted.params.dtype)
+        model.params[...] = fitted.params
+        progress = getattr(self, "_progress", None)
+        if progress is None:
+            return model, Progress.begin(check_random_state(self.random_state))
+        progress = progress.copy()
+        if progress.best_params is not None and np.array_equal(model.params, progress.best_params):
+            model.params[...] = progress.params  # the fit kept the best, training goes on behind it
+        return model, progress
+
+    def _run_minibatch(
+        self, model, loss, X, y, targets, sample_weight, validation, progress, incremental
+    ):
+        if self.early_stopping and validation is None:
+            train, held_out = self._split(y, progress.split_seed)
+            weight_val = None if sample_weight is None else sample_weight[held_out]
+            validation = X[held_out], y[held_out], weight_val
+            X, y, targets = X[train], y[train], targets[train]
+            sample_weight = None if sample_weight is None else sample_weight[train]
+        score = None
+        if validation is not None:
+            X_val, y_val, weight_val = validation
+            X_val = X_val.astype(model.params.dtype, copy=False)
+
+            def score(model):
+                return self._score_raw(model.predict(X_val, self.n_threads), y_val, weight_val)
+
+        optimizer = self._optimizer(model)
+        if progress.moments is None or progress.moments.shape[0] != optimizer.n_moments:
+            progress.moments = np.zeros(
+                (optimizer.n_moments, model.network.n_params), model.params.dtype
+            )
+            progress.n_updates = 0
+            progress.learning_rate = self.learning_rate_init
+        if self.learning_rate == "constant" or self.solver != "sgd":
+            progress.learning_rate = self.learning_rate_init
+        max_epochs = 1 if incremental else self.max_iter
+        tasks = EpochTasks(self, X, y, max_epochs)
+        curve = list(getattr(self, "loss_curve_", []))
+        scores = list(getattr(self, "validation_scores_", None) or [])
+        self.n_iter_ = 0
+        t_before = progress.n_rows
+
+        def on_epoch(mean_loss, current):
+            self.n_iter_ += 1
+            curve.append(mean_loss)
+            metadata = {"loss": mean_loss}
+            if current is not None:
+                scores.append(current)
+                metadata["validation_score"] = current
+            return tasks.end_epoch(
+                metadata,
+                lambda: _fitted_attributes(model),
+                is_last=self.n_iter_ == max_epochs,
+            )
+
+        reason = fit_minibatch(
+            model, optimizer, loss, X, targets, sample_weight, progress,
+            mean_weight=self._mean_weight(sample_weight),
+            batch_size=self._checked_batch_size(X.shape[0]),
+            alpha=self.alpha, shuffle=self.shuffle,
+            learning_rate=self.learning_rate if self.solver == "sgd" else "constant",
+            learning_rate_init=self.learning_rate_init, power_t=self.power_t,
+            max_epochs=max_epochs, tol=self.tol, n_iter_no_change=self.n_iter_no_change,
+            n_threads=self.n_threads, score=score, score_decides=self.early_stopping,
+            on_epoch=on_epoch, verbose=self.verbose,
+        )  # fmt: skip
+        self.t_ = getattr(self, "t_", 0) + progress.n_rows - t_before
+        self.loss_curve_ = curve
+        self.loss_ = curve[-1] if curve else math.nan
+        self.validation_scores_ = scores if validation is not None else None
+        patience = progress.patience
+        self.best_loss_ = None if self.early_stopping else patience.best_loss
+        self.best_validation_score_ = None
+        if self.early_stopping:
+            self.best_validation_score_ = patience.best_score
+        elif scores:
+            self.best_validation_score_ = max(scores)
+        if reason == "diverged" and not self.early_stopping:
+            raise ValueError(self._divergence_message(X))
+        if reason == "diverged":
+            warnings.warn(
+                f"{self._divergence_message(X)} Training ended after epoch {self.n_iter_}; the "
+                "parameters with the best validation score are kept.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        elif reason == "interrupted":
+            warnings.warn(
+                "Training interrupted by user. The best parameters so far are kept.", stacklevel=2
+            )
+        elif reason == "max_epochs" and not incremental:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        keeps_best = self.early_stopping or reason == "interrupted"
+        progress.params = model.params.copy() if keeps_best else None
+        if keeps_best and progress.best_params is not None:
+            model.params[...] = progress.best_params
+        if not keeps_best:
+            progress.best_params = None
+        vars(self).pop("_progress", None)
+        if self.warm_start or incremental:
+            self._progress = progress
+        tasks.end()
+
+    def _run_lbfgs(self, model, loss, X, y, targets, sample_weight):
+        tasks = EpochTasks(self, X, y, self.max_iter)
+        n_iter = 0
+
+        def on_iteration(params, value):
+            nonlocal n_iter
+            n_iter += 1
+            return tasks.end_epoch(
+                {"loss": value}, lambda: _fitted_attributes(model), is_last=n_iter == self.max_iter
+            )
+
+        reason, self.n_iter_, self.loss_, message = fit_lbfgs(
+            model, loss, X, targets, sample_weight, alpha=self.alpha, max_iter=self.max_iter,
+            max_fun=self.max_fun, tol=self.tol, n_threads=self.n_threads,
+            on_iteration=on_iteration, verbose=self.verbose,
+        )  # fmt: skip
+        for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "_progress"):
+            vars(self).pop(name, None)
+        self.best_loss_ = self.loss_
+        if reason == "interrupted":
+            warnings.warn(
+                "Training interrupted by user. The best parameters so far are kept.", stacklevel=2
+            )
+        elif reason == "limit":
+            warnings.warn(
+                f"lbfgs failed to converge after {self.n_iter_} iteration(s): {message}. Increase "
+                "max_iter or max_fun, or scale the data.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        tasks.end()
+
+    def _optimizer(self, model):
+        if self.solver == "sgd":
+            return model.core.SGD(self.momentum, self.nesterovs_momentum)
+        return model.core.Adam(self.beta_1, self.beta_2, self.epsilon)
+
+    def _checked_batch_size(self, n_samples):
+        if self.batch_size == "auto":
+            return min(200, n_samples)
+        if self.batch_size > n_samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                f"clipped: batch_size={self.batch_size}, n_samples={n_samples}.",
+                stacklevel=2,
+            )
+        return min(self.batch_size, n_samples)
+
+    def _split(self, y, seed):
+        """Row numbers of the training and the validation part; stratified for classes."""
+        n_samples = y.shape[0]
+        stratify = self._stratify(y)
+        n_val = math.ceil(self.validation_fraction * n_samples)
+        if n_val > 0:  # two rows at the least, and one of each class
+            n_val = max(n_val, 2, 0 if stratify is None else len(np.unique(stratify)))
+        if n_val == 0 or n_val >= n_samples:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                f"your dataset: n_samples={n_samples}, "
+                f"validation_fraction={self.validation_fraction}, n_features={self.n_features_in_}."
+            )
+        train, held_out = train_test_split(
+            np.arange(n_samples), test_size=n_val, stratify=stratify, random_state=seed
+        )
+        return train, held_out
+
+    def _divergence_message(self, X):
+        """Says that training has diverged, and of what, as far as can be seen."""
+        message = (
+            "Solver produced non-finite parameter weights. The input data may contain large "
+            "values and need to be preprocessed. "
+        )
+        size = abs(X).max(axis=0)
+        size = size.toarray().ravel() if sparse.issparse(size) else np.asarray(size).ravel()
+        column = int(np.argmax(size))
+        if size[column] > 100:
+            name = f"column {column}"
+            if hasattr(self, "feature_names_in_"):
+                name += f" ({self.feature_names_in_[column]!r})"
+            return (
+                f"{message}The likely cause is an unscaled column of X: {name} has values up to "
+                f"{size[column]:.3g} in size. Scale X, for instance with StandardScaler."
+            )
+        return (
+            f"{message}The likely cause is too large a learning rate: "
+            f"learning_rate_init={self.learning_rate_init}."
+        )
+
+    def _check_partial_fit(self):
+        if self.solver == "lbfgs":
+            raise NotAvailableError(
+                "partial_fit is only available for stochastic optimizers. "
+                f"{self.solver} is not stochastic."
+            )
+        if self.early_stopping:
+            raise NotAvailableError("partial_fit does not support early_stopping=True")
+
+    # The fitted network ---------------------------------------------------------------------
+
+    def _set_model(self, model):
+        self.coefs_ = model.coefs
+        self.intercepts_ = model.intercepts
+        self._fitted_model = model
+
+    def _model(self):
+        """The fitted network, in step with coefs_ and intercepts_, which users may set."""
+        model = getattr(self, "_fitted_model", None)
+        if model is None or not (
+            _same_arrays(self.coefs_, model.coefs)
+            and _same_arrays(self.intercepts_, model.intercepts)
+        ):
+            model = Model.from_arrays(self.coefs_, self.intercepts_, self.activation)
+            self._set_model(model)
+        return model
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        state.pop("_fitted_model", None)  # made again from coefs_ and intercepts_
+        return state
+
+    def _raw_prediction(self, X, loss_name=None):
+        """Raw outputs (n, n_outputs_), or predictions through the link of a loss.
+
+        Of the wider of the dtypes of X and of the network, as NumPy would have it.
+        """
+        model = self._model()
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=(np.float64, np.float32), order="C", reset=False
+        )
+        loss = None if loss_name is None else model.core.LOSSES[loss_name](self.n_outputs_)
+        raw = model.predict(X.astype(model.params.dtype, copy=False), self.n_threads, loss)
+        return raw.astype(np.result_type(X.dtype, raw.dtype), copy=False)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _same_arrays(arrays, others):
+    return len(arrays) == len(others) and all(map(operator.is_, arrays, others))
+
+
+def _fitted_attributes(model):
+    """Copies of what makes an estimator predict as the model does now."""
+    return {
+        "coefs_": [coef.copy() for coef in model.coefs],
+        "intercepts_": [intercept.copy() for intercept in model.intercepts],
+    }
+
+
+def _checked_weight(sample_weight, X, name):
+    """Weights as an array of X's dtype, or None; they must be finite, >= 0 and not all zero."""
+    if sample_weight is None:
+        return None
+    try:
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+        )
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    if not sample_weight.any():
+        raise ValueError(f"{name} must have at least one element > 0, got zeros only.")
+    return sample_weight

@@ -1,0 +1,69 @@
+"""scikit-learn's callbacks (sklearn.callback, 1.9 and newer), and their absence on older versions."""
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:
+        """No callbacks on this version of scikit-learn."""
+
+    def with_callbacks(method):
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "EpochTasks", "with_callbacks"]
+
+
+class EpochTasks:
+    """Tells an estimator's callbacks of the fit and of each epoch; does nothing when there are none.
+
+    Parameters
+    ----------
+    estimator : estimator with CallbackSupportMixin
+    X, y : the training data, as handed to fit
+    max_epochs : int
+    """
+
+    def __init__(self, estimator, X, y, max_epochs):
+        self.estimator = estimator
+        self.data = {"X": X, "y": y}
+        self.context = None
+        if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
+            self.context = estimator._init_callback_context(max_subtasks=max_epochs)
+            self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+            self.begin_epoch()
+
+    def begin_epoch(self):
+        self.epoch = self.context.subcontext(task_name="epoch")
+        self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def end_epoch(self, metadata, fitted_attributes, is_last):
+        """Ends an epoch and begins the next one; returns whether a callback asks to stop.
+
+        Parameters
+        ----------
+        metadata : dict
+        fitted_attributes : callable() -> dict
+            Copies of the attributes that make the estimator predict as of now; called only if a
+            callback wants them.
+        is_last : bool
+            Whether no epoch follows.
+        """
+        if self.context is None:
+            return False
+        stop = self.epoch.call_on_fit_task_end(
+            estimator=self.estimator,
+            metadata=metadata,
+            reconstruction_attributes=fitted_attributes,
+            **self.data,
+        )
+        if not stop and not is_last:
+            self.begin_epoch()
+        return stop
+
+    def end(self):
+        """Ends the fit, the estimator being fitted."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(
+                estimator=self.estimator, reconstruction_attributes=dict, **self.data
+            )

@@ -1,0 +1,476 @@
+"""MLPClassifier: labels in, labels and probabilities out."""
+
+import numpy as np
+from scipy.special import log_expit, log_softmax, logsumexp
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sknet import _core
+from sknet.base import BaseNetwork, unchanged_on_error, when_available
+
+__all__ = ["MLPClassifier"]
+
+
+class MLPClassifier(ClassifierMixin, BaseNetwork):
+    """Multilayer perceptron classifier.
+
+    The parameters, attributes and numbers of scikit-learn's class of this name, and more, on a
+    compiled core. Binary, multiclass and multilabel targets; dense and sparse rows.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer. () has no hidden layer: the linear model.
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        Function of the hidden units.
+
+        - 'identity', f(x) = x: the network is linear.
+        - 'logistic', f(x) = 1 / (1 + exp(-x)).
+        - 'tanh', f(x) = tanh(x).
+        - 'relu', f(x) = max(0, x).
+
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' the
+        method of [2]_; both go through mini-batches. 'lbfgs' uses all rows at each step: often
+        best for a few thousand rows or fewer.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty alpha / 2 * sum(coefs_ ** 2), divided by the weight of the
+        mini-batch (the number of its rows) as in scikit-learn.
+    batch_size : int or 'auto', default='auto'
+        Rows per mini-batch; 'auto' is min(200, n_samples). 'lbfgs' has no mini-batches.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        How the learning rate of 'sgd' goes on from `learning_rate_init`.
+
+        - 'constant' stays.
+        - 'invscaling' is learning_rate_init / (t + 1) ** power_t after t rows.
+        - 'adaptive' is divided by 5 where training would otherwise stop, down to 1e-6.
+
+    learning_rate_init : float, default=0.001
+        Learning rate of 'sgd' and 'adam' at the beginning.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Most epochs (passes over the data) for 'sgd' and 'adam', most iterations for 'lbfgs'.
+    shuffle : bool, default=True
+        Whether each epoch goes through the rows in a new random order.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, of the order of rows and of the validation split. With an
+        int the fitted network has the same bits at each call, on any number of threads.
+    tol : float, default=1e-4
+        Training stops when `n_iter_no_change` epochs in a row have not improved the loss (or the
+        validation score) by at least `tol`. For 'lbfgs', the largest gradient component at which
+        to stop.
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+    warm_start : bool, default=False
+        Whether fit goes on from the last fit. It does so exactly: optimizer, learning rate, random
+        numbers and validation split included, two fits of 50 epochs end with the bits of one fit of
+        100. ('lbfgs' goes on from the weights only.)
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's form of momentum.
+    early_stopping : bool, default=False
+        Whether to stop by the score on validation rows, and to keep the parameters with the best
+        score. 'lbfgs' has no early stopping.
+    validation_fraction : float, default=0.1
+        Part of the training rows that `early_stopping` holds out, with the proportions of the classes, where `fit` is not given
+        validation rows. At least two rows and one of each class are held out.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of the first and second moments of 'adam', in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the denominator of 'adam'.
+    n_iter_no_change : int or np.inf, default=10
+        See `tol`. For 'sgd' and 'adam'.
+    max_fun : int, default=15000
+        Most evaluations of the loss by 'lbfgs'.
+    loss : {'log_loss', 'squared_error'}, default='log_loss'
+        What is minimised.
+
+        - 'log_loss', the negative log-likelihood: softmax outputs for several classes, logistic
+          ones for two classes and for labels.
+        - 'squared_error', the sum of squared differences between logistic outputs and the 0/1
+          targets: the cost of many textbooks' first network. Probabilities of several classes
+          are the outputs divided by their sum.
+
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of the classes, multiplied into sample_weight. 'balanced' is inversely
+        proportional to the (weighted) frequency of each class. Not for label indicators. With
+        class weights each mini-batch is divided by the mean weight of all rows, not of its own,
+        so that they hold for any batch_size.
+    n_threads : int or None, default=None
+        Threads of fit and predict. None takes what the machine has to spare: its cores, but no
+        more than OMP_NUM_THREADS, one inside a nested joblib worker, and few for small networks.
+        The number of threads never changes a bit of the result.
+    dtype : {'auto', 'float32', 'float64'}, default='auto'
+        Type the network computes with. 'auto' is float32 for float32 input and float64 for
+        everything else. float32 is up to twice as fast.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels of the classes, sorted; the columns of probabilities are in this order.
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        Weights of each layer. You may set them, or change them in place.
+    intercepts_ : list of ndarray of shape (n_out,)
+        Intercepts of each layer. You may set them, or change them in place.
+    n_iter_ : int
+        Epochs (or iterations of 'lbfgs') of the last fit.
+    loss_ : float
+        Loss at the end.
+    best_loss_ : float or None
+        Lowest loss; None with `early_stopping`.
+    loss_curve_ : list of float
+        Loss of each epoch, the mean over its mini-batches. Not for 'lbfgs'.
+    validation_scores_ : list of float or None
+        Accuracy on the validation rows after each epoch; None without validation rows.
+    best_validation_score_ : float or None
+        The highest of them.
+    t_ : int
+        Rows seen in training, over all epochs.
+    n_layers_ : int
+        Layers, input and output included.
+    n_outputs_ : int
+        Raw outputs of the network.
+    out_activation_ : str
+        Function of the raw outputs: 'softmax' or 'logistic'.
+    n_features_in_ : int
+        Features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had names that are all strings.
+
+    See Also
+    --------
+    MLPRegressor : The same network for numbers.
+
+    Notes
+    -----
+    Weights. A row of weight 2 counts as two copies of it, one of weight 0 as none: the result is
+    the same, up to rounding, for 'lbfgs' and whenever a mini-batch holds all rows. With several
+    mini-batches it is the same in the mean only: two copies are usually shuffled into different
+    mini-batches, and each mini-batch is divided by the sum of its own weights. A random validation
+    split, too, sees copies as rows of their own.
+
+    A plain fit keeps no state of the optimizer; `warm_start` and `partial_fit` do.
+
+    References
+    ----------
+    .. [1] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+       networks", AISTATS 2010 (initial weights).
+    .. [2] Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015,
+       arXiv:1412.6980.
+    .. [3] Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
+       Nature 323, 1986.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sknet import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = MLPClassifier((16,), solver="lbfgs", alpha=1.0, random_state=0)
+    >>> net = make_pipeline(StandardScaler(), net).fit(X, y)
+    >>> net.predict(X[:2])
+    array([0, 0])
+    >>> net.score(X, y) > 0.95
+    True
+    """
+
+    _y_is_numeric = False
+
+    _parameter_constraints: dict = {
+        **BaseNetwork._parameter_constraints,
+        "loss": [StrOptions({"log_loss", "squared_error"})],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        loss="log_loss",
+        class_weight=None,
+        n_threads=None,
+        dtype="auto",
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.class_weight = class_weight
+        self.n_threads = n_threads
+        self.dtype = dtype
+
+    # Targets in -----------------------------------------------------------------------------
+
+    def _check_y(self, y, *, first, classes):
+        """y as a 1-d array of labels, or as a dense indicator matrix."""
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "y must have one column of labels or be a 0/1 indicator matrix, got "
+                f"{y.shape[1]} columns with more than two values."
+            )
+        if kind == "multilabel-indicator":
+            y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+        else:
+            y = column_or_1d(y, warn=True)
+        present = unique_labels(y)
+        if first:
+            self.classes_ = present if classes is None else unique_labels(classes)
+            self._multilabel = kind == "multilabel-indicator"
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"y must have at least 2 classes, got one class only: {self.classes_[0]!r}."
+                )
+        elif not hasattr(self, "_multilabel"):  # weights were set by hand
+            self._multilabel = kind == "multilabel-indicator"
+        unknown = np.setdiff1d(present, self.classes_)
+        if self.warm_start and not first and classes is None and set(present) != set(self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {present}"
+            )
+        if len(unknown):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {present}."
+            )
+        if self._multilabel != (kind == "multilabel-indicator"):
+            raise ValueError("y must be labels or a label indicator matrix as in the first fit.")
+        return y
+
+    def _encode(self, y):
+        squared = self.loss == "squared_error"
+        if self._multilabel:
+            name = "logistic_squared_error" if squared else "logistic_log_loss"
+            return y, y.shape[1], name
+        codes = np.searchsorted(self.classes_, y)
+        n_classes = len(self.classes_)
+        if n_classes == 2:
+            name = "logistic_squared_error" if squared else "logistic_log_loss"
+            return codes[:, None], 1, name
+        if squared:
+            return codes[:, None] == np.arange(n_classes), n_classes, (
+                "logistic_squared_error"
+            )
+        return codes[:, None], n_classes, "softmax_log_loss"
+
+    def _weights_of_y(self, y, sample_weight):
+        """sample_weight times class_weight."""
+        if self.class_weight is None:
+            return sample_weight
+        if self._multilabel:
+            raise ValueError("class_weight must be None for a label indicator matrix y.")
+        codes = np.searchsorted(self.classes_, y)
+        if self.class_weight == "balanced":
+            counts = np.bincount(codes, sample_weight, minlength=len(self.classes_))
+            weights = counts.sum() / (len(self.classes_) * np.maximum(counts, 1e-300))
+        else:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+                raise ValueError(
+                    f"class_weight must hold finite weights >= 0, not all zero, got {self.class_weight}."
+                )
+        return weights[codes] if sample_weight is None else weights[codes] * sample_weight
+
+    def _mean_weight(self, sample_weight):
+        """Class weights must compare across mini-batches, down to a batch_size of 1."""
+        return 0.0 if self.class_weight is None else float(np.mean(sample_weight, dtype=float))
+
+    def _stratify(self, y):
+        if self._multilabel:
+            return None
+        return y == self.classes_[1] if len(self.classes_) == 2 else y
+
+    # Predictions out ------------------------------------------------------------------------
+
+    def _labels(self, raw):
+        if self._multilabel:
+            return (raw > 0).astype(int)
+        if raw.shape[1] == 1:
+            return self.classes_[(raw[:, 0] > 0).astype(int)]
+        return self.classes_[raw.argmax(axis=1)]
+
+    def _score_raw(self, raw, y, sample_weight):
+        if not np.isfinite(raw).all():
+            return float("nan")
+        return float(accuracy_score(y, self._labels(raw), sample_weight=sample_weight))
+
+    def predict(self, X):
+        """Predict the class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels, or 0/1 indicators.
+        """
+        check_is_fitted(self)
+        return self._labels(self._raw_prediction(X))
+
+    def decision_function(self, X):
+        """Raw outputs of the network: the logits.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs_)
+            Above 0 means `classes_[1]`, or that the label is present.
+        """
+        check_is_fitted(self)
+        raw = self._raw_prediction(X)
+        return raw[:, 0] if raw.shape[1] == 1 and not self._multilabel else raw
+
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`. Rows sum to 1, but for label indicators, where each
+            column is the probability of its label.
+        """
+        check_is_fitted(self)
+        if self.out_activation_ == "softmax":
+            return self._raw_prediction(X, "softmax_log_loss")
+        if self._multilabel:
+            return self._raw_prediction(X, "logistic_log_loss")
+        raw = self._raw_prediction(X)
+        if raw.shape[1] > 1:
+            return np.exp(self._log_shares(raw))
+        both = np.hstack([-raw, raw])  # 1 - p would lose the small probabilities
+        return _core.load(raw.dtype).elementary("logistic", both.ravel()).reshape(both.shape)
+
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of each class; finite wherever the logits are.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        check_is_fitted(self)
+        raw = self._raw_prediction(X)
+        if self.out_activation_ == "softmax":
+            return log_softmax(raw, axis=1)
+        if self._multilabel:
+            return log_expit(raw)
+        if raw.shape[1] == 1:
+            return log_expit(np.hstack([-raw, raw]))
+        return self._log_shares(raw)
+
+    @staticmethod
+    def _log_shares(raw):
+        """Logarithm of logistic outputs divided by their sum, for 'squared_error'."""
+        log_outputs = log_expit(raw)
+        return log_outputs - logsumexp(log_outputs, axis=1, keepdims=True)
+
+    @when_available(lambda self: self._check_partial_fit())
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """One epoch over these rows, going on from where training stands.
+
+        100 calls with the same rows end with the bits of one fit of 100 epochs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), default=None
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come. Must be given at the first call.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If data are not usable, or labels are not among `classes`. The estimator is then as
+            it was before the call.
+        """
+        if classes is not None:
+            classes = unique_labels(classes)
+            known = getattr(self, "classes_", None)
+            if known is None:
+                self.classes_ = classes
+            elif not np.array_equal(known, classes):
+                raise ValueError(f"`classes={classes}` is not the same as before: {known}")
+        elif not hasattr(self, "classes_"):
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all rows, partial_fit sees a part of them; pass a "
+                "dict of weights instead."
+            )
+        return self._fit(X, y, sample_weight, incremental=True, classes=self.classes_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,76 @@
+"""Declarations of layers: what a network is made of, without its numbers.
+
+A declaration is a frozen dataclass of the same name and fields as its layer in the compiled core.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["BatchNorm", "Dense", "Dropout", "LayerNorm", "PositionDense", "Residual", "mlp"]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Y = f(X W + b) with `n_units` columns."""
+
+    n_units: int
+    activation: str = "identity"
+
+
+@dataclass(frozen=True)
+class PositionDense:
+    """The same dense layer at each of `n_positions` groups of columns (a convolution of width 1)."""
+
+    n_units: int
+    n_positions: int
+    activation: str = "identity"
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Each unit is dropped with probability `rate` while training (Srivastava et al. 2014)."""
+
+    rate: float
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """Each row is normalised by its own mean and variance (Ba, Kiros and Hinton 2016)."""
+
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Each column is normalised over blocks of 32 or more rows (Ioffe and Szegedy 2015)."""
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The sum of the input and what `layers` make of it; they must keep the number of columns."""
+
+    layers: tuple
+
+
+def mlp(hidden_layer_sizes, activation, n_outputs):
+    """The multilayer perceptron: hidden dense layers with one activation, then a linear one.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sequence of int
+    activation : str
+    n_outputs : int
+
+    Returns
+    -------
+    tuple of Dense
+
+    Examples
+    --------
+    >>> from sknet.layers import mlp
+    >>> mlp((16,), "relu", 3)
+    (Dense(n_units=16, activation='relu'), Dense(n_units=3, activation='identity'))
+    """
+    return (*(Dense(size, activation) for size in hidden_layer_sizes), Dense(n_outputs))

@@ -1,0 +1,159 @@
+"""A network with its numbers: declarations, flat parameters and the compiled network."""
+
+from dataclasses import asdict
+
+import numpy as np
+from scipy import sparse
+
+from sknet import _core
+from sknet.initializers import glorot_uniform
+from sknet.layers import Dense, Residual
+from sknet.threads import Team
+
+__all__ = ["Model", "as_data"]
+
+
+class Model:
+    """Declarations, dtype and parameters of one network, and the compiled network for them.
+
+    Parameters
+    ----------
+    layers : sequence of declarations (see layers.py)
+    n_in : int
+        Columns of X.
+    dtype : np.float32 or np.float64
+
+    Attributes
+    ----------
+    params : ndarray of shape (n_params,)
+        All parameters; layer by layer, the weights row by row and then the intercepts.
+    state : ndarray of shape (n_state,)
+        Running statistics of normalising layers.
+    coefs, intercepts : lists of ndarray
+        Views of `params`, one per dense layer: (n_in, n_out) and (n_out,).
+    """
+
+    def __init__(self, layers, n_in, dtype):
+        self.core = _core.load(dtype)
+        self.layers = tuple(layers)
+        program = Program(self.core, n_in)
+        program.extend(self.layers)
+        self.network = self.core.Network(program.layers, program.inputs)
+        self.state = self.network.initial_state()
+        self.set_params(np.zeros(self.network.n_params, self.core.DTYPE))
+
+    def set_params(self, params):
+        """Makes `params` (n_params,) the parameters, without a copy."""
+        self.params = params
+        self.coefs, self.intercepts = [], []
+        for layer, part in self._dense_parts():
+            weights = params[part][: layer.n_weights]
+            self.coefs.append(weights.reshape(layer.n_in, layer.n_out))
+            self.intercepts.append(params[part][layer.n_weights :])
+
+    def _dense_parts(self):
+        for layer, part in zip(self.network.layers, self.network.param_slices(), strict=True):
+            if isinstance(layer, self.core.Dense):
+                yield layer, part
+
+    @classmethod
+    def from_arrays(cls, coefs, intercepts, activation):
+        """The multilayer perceptron with copies of these weights.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit one another.
+        """
+        coefs = [np.asarray(coef) for coef in coefs]
+        dtype = np.float32 if all(c.dtype == np.float32 for c in coefs) else np.float64
+        sizes = [coefs[0].shape[0], *(coef.shape[-1] for coef in coefs)]
+        for i, coef in enumerate(coefs):
+            if coef.shape != (sizes[i], sizes[i + 1]):
+                raise ValueError(
+                    f"coefs_[{i}] must have shape {(sizes[i], sizes[i + 1])}, got {coef.shape}"
+                )
+        layers = [Dense(size, activation) for size in sizes[1:-1]] + [Dense(sizes[-1])]
+        model = cls(layers, sizes[0], dtype)
+        if len(intercepts) != len(coefs):
+            raise ValueError(f"intercepts_ must have {len(coefs)} arrays, got {len(intercepts)}")
+        for i, intercept in enumerate(intercepts):
+            if np.shape(intercept) != model.intercepts[i].shape:
+                raise ValueError(
+                    f"intercepts_[{i}] must have shape {model.intercepts[i].shape}, "
+                    f"got {np.shape(intercept)}"
+                )
+            model.coefs[i][...] = coefs[i]
+            model.intercepts[i][...] = intercept
+        return model
+
+    def initialize(self, rng, activation):
+        """Draws new weights from the generator `rng`."""
+        for coef, intercept in zip(self.coefs, self.intercepts, strict=True):
+            glorot_uniform(rng, coef, intercept, activation)
+
+    @property
+    def n_weights(self):
+        """Number of weights, without intercepts: multiply-adds per row."""
+        return sum(coef.size for coef in self.coefs)
+
+    def predict(self, X, n_threads, loss=None):
+        """Raw outputs (n, n_out) of X, or predictions through the link of `loss`.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n, n_in), of this model's dtype
+        n_threads : int or None
+        loss : a loss of the core, or None
+        """
+        out = np.empty((X.shape[0], self.network.n_out), self.core.DTYPE)
+        job = self.core.Predictor(
+            self.network, as_data(self.core, X), self.params, self.state, out, loss
+        )
+        with Team(n_threads, work=X.shape[0] * self.n_weights) as team:
+            team.run(job)
+        return out
+
+
+class Program:
+    """Compiles declarations into steps over slots."""
+
+    def __init__(self, core, n_in):
+        self.core = core
+        self.layers = []
+        self.inputs = []
+        self.n_columns = n_in
+
+    def extend(self, declarations):
+        for declaration in declarations:
+            if isinstance(declaration, Residual):
+                begin = len(self.layers)
+                self.extend(declaration.layers)
+                self._append("Add", {}, begin)
+            else:
+                self._append(type(declaration).__name__, asdict(declaration))
+
+    def _append(self, name, fields, *more_slots):
+        layer = self.core.LAYERS[name](self.n_columns, **fields)
+        self.inputs.append((len(self.layers), *more_slots))
+        self.layers.append(layer)
+        self.n_columns = layer.n_out
+
+
+def as_data(core, X, y=None, sample_weight=None):
+    """The training data as the core takes it.
+
+    Parameters
+    ----------
+    core : module
+    X : C-contiguous ndarray or CSR matrix of shape (n_samples, n_features), of the core's dtype
+    y : ndarray of shape (n_samples, n_targets) or None
+    sample_weight : ndarray of shape (n_samples,) or None
+    """
+    if not sparse.issparse(X):
+        return core.Data(X, y, sample_weight)
+    if not X.has_sorted_indices:
+        X = X.copy()
+        X.sort_indices()
+    arrays = (X.data, X.indices.astype(np.intc, copy=False), X.indptr)
+    return core.Data(arrays, y, sample_weight, n_features=X.shape[1])

@@ -1,0 +1,295 @@
+"""MLPRegressor: numbers in, numbers out."""
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sknet.base import BaseNetwork, unchanged_on_error, when_available
+
+__all__ = ["MLPRegressor"]
+
+
+class MLPRegressor(RegressorMixin, BaseNetwork):
+    """Multilayer perceptron regressor.
+
+    The parameters, attributes and numbers of scikit-learn's class of this name, and more, on a
+    compiled core. One or several outputs; dense and sparse rows.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer. () has no hidden layer: the linear model.
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        Function of the hidden units.
+
+        - 'identity', f(x) = x: the network is linear.
+        - 'logistic', f(x) = 1 / (1 + exp(-x)).
+        - 'tanh', f(x) = tanh(x).
+        - 'relu', f(x) = max(0, x).
+
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' the
+        method of [2]_; both go through mini-batches. 'lbfgs' uses all rows at each step: often
+        best for a few thousand rows or fewer.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty alpha / 2 * sum(coefs_ ** 2), divided by the weight of the
+        mini-batch (the number of its rows) as in scikit-learn.
+    batch_size : int or 'auto', default='auto'
+        Rows per mini-batch; 'auto' is min(200, n_samples). 'lbfgs' has no mini-batches.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        How the learning rate of 'sgd' goes on from `learning_rate_init`.
+
+        - 'constant' stays.
+        - 'invscaling' is learning_rate_init / (t + 1) ** power_t after t rows.
+        - 'adaptive' is divided by 5 where training would otherwise stop, down to 1e-6.
+
+    learning_rate_init : float, default=0.001
+        Learning rate of 'sgd' and 'adam' at the beginning.
+    power_t : float, default=0.5
+        Exponent of 'invscaling'.
+    max_iter : int, default=200
+        Most epochs (passes over the data) for 'sgd' and 'adam', most iterations for 'lbfgs'.
+    shuffle : bool, default=True
+        Whether each epoch goes through the rows in a new random order.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights, of the order of rows and of the validation split. With an
+        int the fitted network has the same bits at each call, on any number of threads.
+    tol : float, default=1e-4
+        Training stops when `n_iter_no_change` epochs in a row have not improved the loss (or the
+        validation score) by at least `tol`. For 'lbfgs', the largest gradient component at which
+        to stop.
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+    warm_start : bool, default=False
+        Whether fit goes on from the last fit. It does so exactly: optimizer, learning rate, random
+        numbers and validation split included, two fits of 50 epochs end with the bits of one fit of
+        100. ('lbfgs' goes on from the weights only.)
+    momentum : float, default=0.9
+        Momentum of 'sgd', between 0 and 1.
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's form of momentum.
+    early_stopping : bool, default=False
+        Whether to stop by the score on validation rows, and to keep the parameters with the best
+        score. 'lbfgs' has no early stopping.
+    validation_fraction : float, default=0.1
+        Part of the training rows that `early_stopping` holds out, where `fit` is not given
+        validation rows. At least two rows are held out.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of the first and second moments of 'adam', in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the denominator of 'adam'.
+    n_iter_no_change : int or np.inf, default=10
+        See `tol`. For 'sgd' and 'adam'.
+    max_fun : int, default=15000
+        Most evaluations of the loss by 'lbfgs'.
+    loss : {'squared_error', 'poisson'}, default='squared_error'
+        What is minimised.
+
+        - 'squared_error', half the squared difference.
+        - 'poisson', half the Poisson deviance, for counts and rates y >= 0. Predictions are
+          the exponential of the raw outputs.
+    n_threads : int or None, default=None
+        Threads of fit and predict. None takes what the machine has to spare: its cores, but no
+        more than OMP_NUM_THREADS, one inside a nested joblib worker, and few for small networks.
+        The number of threads never changes a bit of the result.
+    dtype : {'auto', 'float32', 'float64'}, default='auto'
+        Type the network computes with. 'auto' is float32 for float32 input and float64 for
+        everything else. float32 is up to twice as fast.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        Weights of each layer. You may set them, or change them in place.
+    intercepts_ : list of ndarray of shape (n_out,)
+        Intercepts of each layer. You may set them, or change them in place.
+    n_iter_ : int
+        Epochs (or iterations of 'lbfgs') of the last fit.
+    loss_ : float
+        Loss at the end.
+    best_loss_ : float or None
+        Lowest loss; None with `early_stopping`.
+    loss_curve_ : list of float
+        Loss of each epoch, the mean over its mini-batches. Not for 'lbfgs'.
+    validation_scores_ : list of float or None
+        R^2 on the validation rows after each epoch; None without validation rows.
+    best_validation_score_ : float or None
+        The highest of them.
+    t_ : int
+        Rows seen in training, over all epochs.
+    n_layers_ : int
+        Layers, input and output included.
+    n_outputs_ : int
+        Raw outputs of the network.
+    out_activation_ : str
+        Function of the raw outputs: 'identity', or 'exp' for loss='poisson'.
+    n_features_in_ : int
+        Features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where X had names that are all strings.
+
+    See Also
+    --------
+    MLPClassifier : The same network for classes.
+
+    Notes
+    -----
+    Weights. A row of weight 2 counts as two copies of it, one of weight 0 as none: the result is
+    the same, up to rounding, for 'lbfgs' and whenever a mini-batch holds all rows. With several
+    mini-batches it is the same in the mean only: two copies are usually shuffled into different
+    mini-batches, and each mini-batch is divided by the sum of its own weights. A random validation
+    split, too, sees copies as rows of their own.
+
+    A plain fit keeps no state of the optimizer; `warm_start` and `partial_fit` do.
+
+    References
+    ----------
+    .. [1] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+       networks", AISTATS 2010 (initial weights).
+    .. [2] Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015,
+       arXiv:1412.6980.
+    .. [3] Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
+       Nature 323, 1986.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknet import MLPRegressor
+    >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+    >>> y = np.sin(3 * X[:, 0])
+    >>> net = MLPRegressor((16,), activation="tanh", solver="lbfgs", random_state=0).fit(X, y)
+    >>> net.predict([[0.0]]).round(1)
+    array([0.])
+    >>> net.score(X, y) > 0.99
+    True
+    """
+
+    _y_is_numeric = True
+
+    _parameter_constraints: dict = {
+        **BaseNetwork._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson"})],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        loss="squared_error",
+        n_threads=None,
+        dtype="auto",
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.loss = loss
+        self.n_threads = n_threads
+        self.dtype = dtype
+
+    def _check_y(self, y, *, first, classes):
+        """y of shape (n,), or (n, n_outputs) for several outputs."""
+        y = y.toarray() if hasattr(y, "toarray") else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if self.loss == "poisson" and y.min() < 0:
+            raise ValueError(f"loss='poisson' needs y >= 0, got a smallest value of {y.min()}.")
+        return y
+
+    def _encode(self, y):
+        targets = y[:, None] if y.ndim == 1 else y
+        return targets, targets.shape[1], self.loss
+
+    def _score_raw(self, raw, y, sample_weight):
+        values = np.exp(raw) if self.out_activation_ == "exp" else raw
+        if not np.isfinite(values).all():
+            return float("nan")
+        return float(r2_score(y, values, sample_weight=sample_weight))
+
+    def predict(self, X):
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        """
+        check_is_fitted(self)
+        y = self._raw_prediction(X, "poisson" if self.out_activation_ == "exp" else None)
+        return y[:, 0] if y.shape[1] == 1 else y
+
+    @when_available(lambda self: self._check_partial_fit())
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """One epoch over these rows, going on from where training stands.
+
+        100 calls with the same rows end with the bits of one fit of 100 epochs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If data are not usable. The estimator is then as it was before the call.
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags

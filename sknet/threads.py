@@ -1,0 +1,165 @@
+"""Threads: how many a fit may use, the team that runs a job, and BLAS held to one thread.
+
+The number of threads never changes a result, only its time; so it may follow what the machine has
+to spare at the moment.
+"""
+
+import os
+import queue
+import threading
+from contextlib import contextmanager
+
+import joblib
+import threadpoolctl
+
+__all__ = ["Team", "available_threads", "single_threaded_blas"]
+
+# Multiply-adds per mini-batch below which a second thread costs more than it brings.
+WORK_PER_THREAD = 300_000
+
+
+def available_threads():
+    """How many threads a fit may use here when n_threads is None.
+
+    The cores of this process or container, no more than OMP_NUM_THREADS, one inside a nested
+    joblib worker, and no more than a fair share among the fits now running in this process.
+    """
+    n_threads = joblib.cpu_count()
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if limit.isdigit() and int(limit) > 0:
+        n_threads = min(n_threads, int(limit))
+    n_threads = min(n_threads, joblib.effective_n_jobs(-1))
+    return max(1, n_threads // max(1, _teams.count))
+
+
+class _Counter:
+    """Counts holders under a lock."""
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.lock = threading.Lock()
+        self.count = 0
+
+    @contextmanager
+    def hold(self):
+        with self.lock:
+            self.count += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.count -= 1
+
+
+class Team:
+    """Threads that work on a job together, the calling thread being one of them.
+
+    Use it as a context manager: the other threads live from its beginning to its end and make
+    one call without the GIL per job.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        None for what is available and worth while.
+    work : float
+        Multiply-adds between two barriers of the job: little work keeps to few threads.
+        Ignored when n_threads is given.
+    """
+
+    def __init__(self, n_threads, work):
+        self._n_threads = n_threads
+        self._work = work
+        self._helpers = []
+        self._inboxes = []
+        self._done = queue.SimpleQueue()
+        self._counted = None
+
+    def __enter__(self):
+        self._counted = _teams.hold()
+        self._counted.__enter__()
+        n_threads = self._n_threads
+        if n_threads is None:
+            n_threads = max(1, int(self._work / WORK_PER_THREAD))
+            n_threads = 1 if n_threads == 1 else min(n_threads, available_threads())
+        for rank in range(1, n_threads):
+            inbox = queue.SimpleQueue()
+            helper = threading.Thread(
+                target=_help, args=(rank, inbox, self._done), name=f"sknet-{rank}", daemon=True
+            )
+            try:
+                helper.start()
+            except RuntimeError:  # no more threads to be had: a smaller team
+                break
+            self._helpers.append(helper)
+            self._inboxes.append(inbox)
+        return self
+
+    def __exit__(self, *exception):
+        for inbox in self._inboxes:
+            inbox.put(None)
+        for helper in self._helpers:
+            helper.join()
+        self._counted.__exit__(*exception)
+
+    @property
+    def size(self):
+        """Number of threads, the calling one included."""
+        return 1 + len(self._helpers)
+
+    def run(self, job):
+        """Runs job.work(rank) on every thread and returns when all are done."""
+        job.start(self.size)
+        n_called = 0
+        try:
+            for inbox in self._inboxes:
+                n_called += 1
+                inbox.put(job)
+            job.work(0)
+        except BaseException:  # Ctrl-C, just before the work: nobody must wait for rank 0
+            job.abort()
+            raise
+        finally:
+            for _ in range(n_called):
+                self._done.get()
+
+
+def _help(rank, inbox, done):
+    while (job := inbox.get()) is not None:
+        job.work(rank)
+        del job
+        done.put(rank)
+
+
+@contextmanager
+def single_threaded_blas():
+    """Holds BLAS to one thread, so that its sums do not depend on the number of threads.
+
+    The limit is one per process: the first of several holders sets it, the last one lifts it.
+    """
+    with _blas.lock:
+        _blas.count += 1
+        if _blas.count == 1:
+            _blas.limit = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _blas.lock:
+            _blas.count -= 1
+            if _blas.count == 0:
+                _blas.limit.restore_original_limits()
+
+
+def _after_fork():
+    """In a forked child no other thread lives: nobody holds anything any more."""
+    if _blas.count:
+        _blas.limit.restore_original_limits()
+    _blas.reset()
+    _teams.reset()
+
+
+_teams = _Counter()
+_blas = _Counter()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
