@@ -34,9 +34,10 @@ def main():
     seconds = time.perf_counter() - begin
     print(f"cross-validated accuracy: {search.best_score_:.4f}")
     print(f"test accuracy:            {search.score(X_test, y_test):.4f}")
-    print("best parameters:          " + ", ".join(
-        f"{name.split('__')[1]}={value}" for name, value in search.best_params_.items()
-    ))
+    print(
+        "best parameters:          "
+        + ", ".join(f"{name.split('__')[1]}={value}" for name, value in search.best_params_.items())
+    )
     print(f"time:                     {seconds:.1f} s for {8 * 5 + 1} fits")
 
 

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sknet import _core
 from sknet.callbacks import CallbackSupportMixin, EpochTasks, with_callbacks
@@ -125,16 +125,14 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     def _stratify(self, y):
         """What a validation split is stratified by, or None."""
-        return None
+        return
 
     # Fitting --------------------------------------------------------------------------------
 
     @unchanged_on_error
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
-    def fit(
-        self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None
-    ):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the network to the training data.
 
         Parameters
@@ -174,7 +172,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
-    def _fit(self, X, y, sample_weight, validation=(None, None, None), *, incremental=False, classes=None):
+    def _fit(
+        self, X, y, sample_weight, validation=(None, None, None), *, incremental=False, classes=None
+    ):
         continued = (incremental or self.warm_start) and hasattr(self, "coefs_")
         sizes = self._hidden_sizes()
         X, y, sample_weight = self._check_training_data(
@@ -249,8 +249,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             )
         try:
             X_val, y_val = validate_data(
-                self, X_val, y_val, accept_sparse="csr", multi_output=True,
-                dtype=(np.float64, np.float32), order="C", y_numeric=self._y_is_numeric, reset=False,
+                self, X_val, y_val, accept_sparse="csr", multi_output=True, reset=False,
+                dtype=(np.float64, np.float32), order="C", y_numeric=self._y_is_numeric,
             )  # fmt: skip
             y_val = self._check_y(y_val, first=False, classes=None)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks (sklearn.callback, 1.9 and newer), and their absence on older versions."""
+"""scikit-learn's callbacks (sklearn.callback, from 1.9 on), and their absence before."""
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -15,7 +15,7 @@ __all__ = ["CallbackSupportMixin", "EpochTasks", "with_callbacks"]
 
 
 class EpochTasks:
-    """Tells an estimator's callbacks of the fit and of each epoch; does nothing when there are none.
+    """Tells an estimator's callbacks of the fit and of each epoch; without any, does nothing.
 
     Parameters
     ----------

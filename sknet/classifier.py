@@ -78,8 +78,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         Whether to stop by the score on validation rows, and to keep the parameters with the best
         score. 'lbfgs' has no early stopping.
     validation_fraction : float, default=0.1
-        Part of the training rows that `early_stopping` holds out, with the proportions of the classes, where `fit` is not given
-        validation rows. At least two rows and one of each class are held out.
+        Part of the training rows that `early_stopping` holds out where `fit` is not given
+        validation rows: in the proportions of the classes, at least one of each and two in all.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of the first and second moments of 'adam', in [0, 1).
     epsilon : float, default=1e-8
@@ -299,9 +299,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             name = "logistic_squared_error" if squared else "logistic_log_loss"
             return codes[:, None], 1, name
         if squared:
-            return codes[:, None] == np.arange(n_classes), n_classes, (
-                "logistic_squared_error"
-            )
+            return codes[:, None] == np.arange(n_classes), n_classes, ("logistic_squared_error")
         return codes[:, None], n_classes, "softmax_log_loss"
 
     def _weights_of_y(self, y, sample_weight):
@@ -318,7 +316,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
             if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
                 raise ValueError(
-                    f"class_weight must hold finite weights >= 0, not all zero, got {self.class_weight}."
+                    "class_weight must hold finite weights >= 0, not all zero, got "
+                    f"{self.class_weight}."
                 )
         return weights[codes] if sample_weight is None else weights[codes] * sample_weight
 
@@ -387,13 +386,14 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         -------
         proba : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`. Rows sum to 1, but for label indicators, where each
-            column is the probability of its label.
+            column is the probability of its label, above 0 and below 1.
         """
         check_is_fitted(self)
         if self.out_activation_ == "softmax":
             return self._raw_prediction(X, "softmax_log_loss")
         if self._multilabel:
-            return self._raw_prediction(X, "logistic_log_loss")
+            proba = self._raw_prediction(X, "logistic_log_loss")
+            return np.minimum(proba, np.nextafter(proba.dtype.type(1), 0), out=proba)
         raw = self._raw_prediction(X)
         if raw.shape[1] > 1:
             return np.exp(self._log_shares(raw))

@@ -18,7 +18,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class PositionDense:
-    """The same dense layer at each of `n_positions` groups of columns (a convolution of width 1)."""
+    """The same dense layer at each of `n_positions` groups of columns: a convolution of width 1."""
 
     n_units: int
     n_positions: int

@@ -74,8 +74,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         Whether to stop by the score on validation rows, and to keep the parameters with the best
         score. 'lbfgs' has no early stopping.
     validation_fraction : float, default=0.1
-        Part of the training rows that `early_stopping` holds out, where `fit` is not given
-        validation rows. At least two rows are held out.
+        Part of the training rows that `early_stopping` holds out where `fit` is not given
+        validation rows: two rows at the least.
     beta_1, beta_2 : float, default=0.9, 0.999
         Decay rates of the first and second moments of 'adam', in [0, 1).
     epsilon : float, default=1e-8

@@ -156,7 +156,9 @@ def fit_minibatch(
                     )
                     if learning_rate != "adaptive" or progress.learning_rate <= 1e-6:
                         if verbose:
-                            small = " Learning rate too small." if learning_rate == "adaptive" else ""
+                            small = (
+                                " Learning rate too small." if learning_rate == "adaptive" else ""
+                            )
                             print(f"{message}{small} Stopping.")
                         return "converged"
                     progress.learning_rate /= 5
@@ -181,7 +183,19 @@ def _keep(progress, params):
 
 
 def fit_lbfgs(
-    model, loss, X, y, sample_weight, *, alpha, max_iter, max_fun, tol, n_threads, on_iteration, verbose
+    model,
+    loss,
+    X,
+    y,
+    sample_weight,
+    *,
+    alpha,
+    max_iter,
+    max_fun,
+    tol,
+    n_threads,
+    on_iteration,
+    verbose,
 ):
     """Trains model.params in place by L-BFGS-B of SciPy on the loss of all rows.
 
