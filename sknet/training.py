@@ -78,8 +78,8 @@ def epoch_order(rng, n_samples):
 
 
 def fit_minibatch(
-    model, optimizer, loss, X, y, sample_weight, progress, *, mean_weight, batch_size, alpha, shuffle,
-    learning_rate, learning_rate_init, power_t, max_epochs, tol, n_iter_no_change, n_threads,
+    model, optimizer, loss, X, y, sample_weight, progress, *, mean_weight, batch_size, alpha,
+    shuffle, learning_rate, learning_rate_init, power_t, max_epochs, tol, n_iter_no_change, n_threads,
     score, score_decides, on_epoch, verbose,
 ):  # fmt: skip
     """Trains model.params in place, epoch by epoch.
