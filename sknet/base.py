@@ -17,11 +17,12 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sknet import _core
-from sknet.callbacks import CallbackSupportMixin, EpochTasks, with_callbacks
+from sknet.callbacks import CallbackSupportMixin, with_callbacks
 from sknet.layers import mlp
-from sknet.model import Model
+from sknet.model import Model, as_data
+from sknet.monitor import Monitor
 from sknet.schedules import SCHEDULES
-from sknet.training import Progress, fit_lbfgs, fit_minibatch
+from sknet.training import Progress, TrainingOptions, fit_lbfgs, fit_minibatch
 
 __all__ = ["BaseNetwork"]
 
@@ -194,14 +195,15 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         self.n_layers_ = len(sizes) + 2
         self.out_activation_ = loss.link
         if self.solver == "lbfgs":
-            self._run_lbfgs(model, loss, X, y, targets, sample_weight)
+            monitor = self._run_lbfgs(model, loss, X, y, targets, sample_weight)
         else:
-            self._run_minibatch(
+            monitor = self._run_minibatch(
                 model, loss, X, y, targets, sample_weight, validation, progress, incremental
             )
         if not np.isfinite(model.params).all():
             raise ValueError(self._divergence_message(X))
         self._set_model(model)
+        monitor.end()
         return self
 
     def _hidden_sizes(self):
@@ -291,71 +293,108 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     def _run_minibatch(
         self, model, loss, X, y, targets, sample_weight, validation, progress, incremental
     ):
+        """Trains the model by mini-batches and sets what fit learns on the way."""
         if self.early_stopping and validation is None:
             train, held_out = self._split(y, progress.split_seed)
             weight_val = None if sample_weight is None else sample_weight[held_out]
             validation = X[held_out], y[held_out], weight_val
             X, y, targets = X[train], y[train], targets[train]
             sample_weight = None if sample_weight is None else sample_weight[train]
-        score = None
-        if validation is not None:
-            X_val, y_val, weight_val = validation
-            X_val = X_val.astype(model.params.dtype, copy=False)
-
-            def score(model):
-                return self._score_raw(model.predict(X_val, self.n_threads), y_val, weight_val)
-
         optimizer = self._optimizer(model)
-        if progress.moments is None or progress.moments.shape[0] != optimizer.n_moments:
-            progress.moments = np.zeros(
-                (optimizer.n_moments, model.network.n_params), model.params.dtype
-            )
-            progress.n_updates = 0
+        progress.begin_stage(
+            optimizer.n_moments, model.params.size, model.params.dtype, self.learning_rate_init
+        )
+        options = self._options(X, sample_weight, max_iter=1 if incremental else self.max_iter)
+        if options.learning_rate == "constant":
             progress.learning_rate = self.learning_rate_init
-        if self.learning_rate == "constant" or self.solver != "sgd":
-            progress.learning_rate = self.learning_rate_init
-        max_epochs = 1 if incremental else self.max_iter
-        tasks = EpochTasks(self, X, y, max_epochs)
-        curve = list(getattr(self, "loss_curve_", []))
-        scores = list(getattr(self, "validation_scores_", None) or [])
-        self.n_iter_ = 0
-        t_before = progress.n_rows
-
-        def on_epoch(mean_loss, current):
-            self.n_iter_ += 1
-            curve.append(mean_loss)
-            metadata = {"loss": mean_loss}
-            if current is not None:
-                scores.append(current)
-                metadata["validation_score"] = current
-            return tasks.end_epoch(
-                metadata,
-                lambda: _fitted_attributes(model),
-                is_last=self.n_iter_ == max_epochs,
-            )
-
-        reason = fit_minibatch(
-            model, optimizer, loss, X, targets, sample_weight, progress,
-            mean_weight=self._mean_weight(sample_weight),
-            batch_size=self._checked_batch_size(X.shape[0]),
-            alpha=self.alpha, shuffle=self.shuffle,
-            learning_rate=self.learning_rate if self.solver == "sgd" else "constant",
-            learning_rate_init=self.learning_rate_init, power_t=self.power_t,
-            max_epochs=max_epochs, tol=self.tol, n_iter_no_change=self.n_iter_no_change,
-            n_threads=self.n_threads, score=score, score_decides=self.early_stopping,
-            on_epoch=on_epoch, verbose=self.verbose,
-        )  # fmt: skip
-        self.t_ = getattr(self, "t_", 0) + progress.n_rows - t_before
-        self.loss_curve_ = curve
-        self.loss_ = curve[-1] if curve else math.nan
-        self.validation_scores_ = scores if validation is not None else None
-        patience = progress.patience
-        self.best_loss_ = None if self.early_stopping else patience.best_loss
+        monitor = Monitor(
+            self,
+            X,
+            y,
+            options.max_iter,
+            None if validation is None else self._scorer(model, *validation),
+            self.early_stopping,
+        )
+        data = as_data(model.core, X, targets, sample_weight)
+        rows_before = progress.n_rows
+        reason = fit_minibatch(model, optimizer, loss, data, progress, options, monitor)
+        self.n_iter_ = len(monitor.losses)
+        self.t_ = getattr(self, "t_", 0) + progress.n_rows - rows_before
+        self.loss_curve_ = list(getattr(self, "loss_curve_", None) or []) + monitor.losses
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
+        scores_before = list(getattr(self, "validation_scores_", None) or [])
+        self.validation_scores_ = None
         self.best_validation_score_ = None
-        if self.early_stopping:
-            self.best_validation_score_ = patience.best_score
-        elif scores:
-            self.best_validation_score_ = max(scores)
+        if validation is not None:
+            self.validation_scores_ = scores_before + monitor.scores
+            self.best_validation_score_ = (
+                progress.patience.best_score
+                if self.early_stopping
+                else max(self.validation_scores_)
+            )
+        self.best_loss_ = None if self.early_stopping else progress.patience.best_loss
+        self._warn(reason, X, incremental)
+
+        keeps_best = self.early_stopping or reason == "interrupted"
+        if keeps_best and progress.best_params is not None:
+            progress.params = model.params.copy()
+            model.params[...] = progress.best_params
+        else:
+            progress.params = progress.best_params = None
+        vars(self).pop("_progress", None)
+        if self.warm_start or incremental:
+            self._progress = progress
+        return monitor
+
+    def _run_lbfgs(self, model, loss, X, y, targets, sample_weight):
+        """Trains the model by L-BFGS and sets what fit learns on the way."""
+        monitor = Monitor(self, X, y, self.max_iter)
+        total_weight = X.shape[0] if sample_weight is None else np.sum(sample_weight, dtype=float)
+        reason, self.n_iter_, self.loss_, message = fit_lbfgs(
+            model,
+            loss,
+            as_data(model.core, X, targets, sample_weight),
+            float(total_weight),
+            self._options(X, sample_weight, max_iter=self.max_iter),
+            monitor,
+        )
+        for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "_progress"):
+            vars(self).pop(name, None)
+        self.best_loss_ = self.loss_
+        self._warn(reason, X, message=message)
+        return monitor
+
+    def _options(self, X, sample_weight, max_iter):
+        n_samples = X.shape[0]
+        batch_size = min(200 if self.batch_size == "auto" else self.batch_size, n_samples)
+        if self.batch_size != "auto" and self.batch_size > n_samples and self.solver != "lbfgs":
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                f"clipped: batch_size={self.batch_size}, n_samples={n_samples}.",
+                stacklevel=2,
+            )
+        return TrainingOptions(
+            alpha=self.alpha,
+            batch_size=batch_size,
+            shuffle=self.shuffle,
+            learning_rate=self.learning_rate if self.solver == "sgd" else "constant",
+            learning_rate_init=self.learning_rate_init,
+            power_t=self.power_t,
+            max_iter=max_iter,
+            max_fun=self.max_fun,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            n_threads=self.n_threads,
+            mean_weight=self._mean_weight(sample_weight),
+            verbose=bool(self.verbose),
+        )
+
+    def _scorer(self, model, X, y, sample_weight):
+        X = X.astype(model.params.dtype, copy=False)
+        return lambda model: self._score_raw(model.predict(X, self.n_threads), y, sample_weight)
+
+    def _warn(self, reason, X, incremental=False, message=""):
+        """Says how training ended, where that is worth a warning or an error."""
         if reason == "diverged" and not self.early_stopping:
             raise ValueError(self._divergence_message(X))
         if reason == "diverged":
@@ -376,40 +415,6 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        keeps_best = self.early_stopping or reason == "interrupted"
-        progress.params = model.params.copy() if keeps_best else None
-        if keeps_best and progress.best_params is not None:
-            model.params[...] = progress.best_params
-        if not keeps_best:
-            progress.best_params = None
-        vars(self).pop("_progress", None)
-        if self.warm_start or incremental:
-            self._progress = progress
-        tasks.end()
-
-    def _run_lbfgs(self, model, loss, X, y, targets, sample_weight):
-        tasks = EpochTasks(self, X, y, self.max_iter)
-        n_iter = 0
-
-        def on_iteration(params, value):
-            nonlocal n_iter
-            n_iter += 1
-            return tasks.end_epoch(
-                {"loss": value}, lambda: _fitted_attributes(model), is_last=n_iter == self.max_iter
-            )
-
-        reason, self.n_iter_, self.loss_, message = fit_lbfgs(
-            model, loss, X, targets, sample_weight, alpha=self.alpha, max_iter=self.max_iter,
-            max_fun=self.max_fun, tol=self.tol, n_threads=self.n_threads,
-            on_iteration=on_iteration, verbose=self.verbose,
-        )  # fmt: skip
-        for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "_progress"):
-            vars(self).pop(name, None)
-        self.best_loss_ = self.loss_
-        if reason == "interrupted":
-            warnings.warn(
-                "Training interrupted by user. The best parameters so far are kept.", stacklevel=2
-            )
         elif reason == "limit":
             warnings.warn(
                 f"lbfgs failed to converge after {self.n_iter_} iteration(s): {message}. Increase "
@@ -417,23 +422,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        tasks.end()
 
     def _optimizer(self, model):
         if self.solver == "sgd":
             return model.core.SGD(self.momentum, self.nesterovs_momentum)
         return model.core.Adam(self.beta_1, self.beta_2, self.epsilon)
-
-    def _checked_batch_size(self, n_samples):
-        if self.batch_size == "auto":
-            return min(200, n_samples)
-        if self.batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                f"clipped: batch_size={self.batch_size}, n_samples={n_samples}.",
-                stacklevel=2,
-            )
-        return min(self.batch_size, n_samples)
 
     def _split(self, y, seed):
         """Row numbers of the training and the validation part; stratified for classes."""
@@ -528,14 +521,6 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
 def _same_arrays(arrays, others):
     return len(arrays) == len(others) and all(map(operator.is_, arrays, others))
-
-
-def _fitted_attributes(model):
-    """Copies of what makes an estimator predict as the model does now."""
-    return {
-        "coefs_": [coef.copy() for coef in model.coefs],
-        "intercepts_": [intercept.copy() for intercept in model.intercepts],
-    }
 
 
 def _checked_weight(sample_weight, X, name):

@@ -31,14 +31,14 @@ class EpochTasks:
         if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
             self.context = estimator._init_callback_context(max_subtasks=max_epochs)
             self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
-            self.begin_epoch()
 
     def begin_epoch(self):
-        self.epoch = self.context.subcontext(task_name="epoch")
-        self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        if self.context is not None:
+            self.epoch = self.context.subcontext(task_name="epoch")
+            self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
-    def end_epoch(self, metadata, fitted_attributes, is_last):
-        """Ends an epoch and begins the next one; returns whether a callback asks to stop.
+    def end_epoch(self, metadata, fitted_attributes):
+        """Ends an epoch; returns whether a callback asks to stop.
 
         Parameters
         ----------
@@ -46,20 +46,13 @@ class EpochTasks:
         fitted_attributes : callable() -> dict
             Copies of the attributes that make the estimator predict as of now; called only if a
             callback wants them.
-        is_last : bool
-            Whether no epoch follows.
         """
-        if self.context is None:
-            return False
-        stop = self.epoch.call_on_fit_task_end(
+        return self.context is not None and self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
             metadata=metadata,
             reconstruction_attributes=fitted_attributes,
             **self.data,
         )
-        if not stop and not is_last:
-            self.begin_epoch()
-        return stop
 
     def end(self):
         """Ends the fit, the estimator being fitted."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import optimize
 
-from sknet.model import as_data
 from sknet.schedules import SCHEDULES
 from sknet.stopping import Patience
 from sknet.threads import Team, single_threaded_blas
 
-__all__ = ["LBFGS_ROWS", "Progress", "epoch_order", "fit_lbfgs", "fit_minibatch"]
+__all__ = ["Progress", "TrainingOptions", "epoch_order", "fit_lbfgs", "fit_minibatch"]
 
+STOPPED_BY_CALLBACK = 99  # SciPy's status
 LBFGS_ROWS = 2048  # rows per pass of L-BFGS: bounds its memory, whatever the number of rows
 STREAM = 21  # names the family of random numbers; another gives other weights from the same seed
 
@@ -67,9 +67,46 @@ class Progress:
             dropout_seed=int(dropout.generate_state(1)[0]),
         )
 
+    def begin_stage(self, n_moments, n_params, dtype, learning_rate):
+        """Gets ready for an optimizer: its moments are kept if they fit, else zero."""
+        if self.moments is None or self.moments.shape[0] != n_moments:
+            self.moments = np.zeros((n_moments, n_params), dtype)
+            self.n_updates = 0
+            self.learning_rate = learning_rate
+
+    def keep_best(self, params):
+        """Copies `params` to the best ones."""
+        if self.best_params is None:
+            self.best_params = params.copy()
+        else:
+            self.best_params[...] = params
+
     def copy(self):
         """A copy that can be trained on without touching this one."""
         return copy.deepcopy(self)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the estimator's parameters say about training, checked; names as there.
+
+    `learning_rate` names a schedule. `mean_weight` is 0 to divide each mini-batch by the sum of its
+    own weights, as scikit-learn does, else it is divided by its number of rows times this.
+    """
+
+    alpha: float
+    batch_size: int
+    shuffle: bool
+    learning_rate: str
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    max_fun: int
+    tol: float
+    n_iter_no_change: float
+    n_threads: int | None
+    mean_weight: float
+    verbose: bool
 
 
 def epoch_order(rng, n_samples):
@@ -77,137 +114,115 @@ def epoch_order(rng, n_samples):
     return rng.permutation(n_samples)
 
 
-def fit_minibatch(
-    model, optimizer, loss, X, y, sample_weight, progress, *, mean_weight, batch_size, alpha,
-    shuffle, learning_rate, learning_rate_init, power_t, max_epochs, tol, n_iter_no_change, n_threads,
-    score, score_decides, on_epoch, verbose,
-):  # fmt: skip
+def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
     """Trains model.params in place, epoch by epoch.
 
     Parameters
     ----------
     model : Model
-    optimizer, loss : of the core
-    X, y, sample_weight : the training rows, as as_data() takes them
+    optimizer, loss, data : of the model's core
     progress : Progress
         Where training begins; holds where it ended afterwards.
-    mean_weight : float
-        0 to divide each mini-batch by the sum of its weights, as scikit-learn does; else by its
-        number of rows times this.
-    batch_size, alpha, shuffle, tol, n_iter_no_change, n_threads, verbose
-        As in the estimators.
-    learning_rate : str
-        Name of a schedule.
-    learning_rate_init, power_t : float
-    max_epochs : int
-    score : callable(Model) -> float, or None
-        Validation score after each epoch.
-    score_decides : bool
-        Whether the score decides about stopping, rather than the training loss.
-    on_epoch : callable(loss, score) -> bool
-        Called after each epoch; True ends training.
+    options : TrainingOptions
+    monitor : Monitor
 
     Returns
     -------
     reason : {"converged", "max_epochs", "stopped", "interrupted", "diverged"}
     """
-    data = as_data(model.core, X, y, sample_weight)
     trainer = model.core.Trainer(
-        model.network, loss, optimizer, data, model.params, model.state, progress.moments,
-        batch_size=batch_size, alpha=alpha, mean_weight=mean_weight,
-    )  # fmt: skip
-    schedule = SCHEDULES[learning_rate]
-    patience = progress.patience
-    rates = np.empty(trainer.n_batches)
-    work = trainer.batch_size * model.n_weights
-    with Team(n_threads, work) as team:
-        for epoch in range(max_epochs):
+        model.network,
+        loss,
+        optimizer,
+        data,
+        model.params,
+        model.state,
+        progress.moments,
+        batch_size=options.batch_size,
+        alpha=options.alpha,
+        mean_weight=options.mean_weight,
+    )
+    with Team(options.n_threads, trainer.batch_size * model.n_weights) as team:
+        for epoch in range(options.max_iter):
             try:
-                trainer.set_epoch(
-                    epoch_order(progress.rng, data.n_samples) if shuffle else None,
-                    _filled(rates, progress.learning_rate),
-                    progress.n_updates,
-                    progress.dropout_seed + (progress.n_epochs << 32),
-                )
-                team.run(trainer)
-                mean_loss = sum(trainer.result()) / data.n_samples
-                progress.n_updates += trainer.n_batches
-                progress.n_epochs += 1
-                progress.n_rows += data.n_samples
-                if verbose:
+                monitor.begin_epoch()
+                mean_loss = _run_epoch(team, trainer, progress, options)
+                if options.verbose:
                     print(f"Iteration {epoch + 1}, loss = {mean_loss:.8f}")
-                current = None if score is None else score(model)
-                if verbose and current is not None:
-                    print(f"Validation score: {current:f}")
-                if patience.update(mean_loss, current if score_decides else None, tol):
-                    _keep(progress, model.params)
-                progress.learning_rate = schedule(
-                    learning_rate_init, progress.learning_rate, progress.n_rows, power_t
+                score = monitor.score(model)
+                if options.verbose and score is not None:
+                    print(f"Validation score: {score:f}")
+                deciding = score if monitor.score_decides else None
+                if progress.patience.update(mean_loss, deciding, options.tol):
+                    progress.keep_best(model.params)
+                progress.learning_rate = SCHEDULES[options.learning_rate](
+                    options.learning_rate_init,
+                    progress.learning_rate,
+                    progress.n_rows,
+                    options.power_t,
                 )
-                if on_epoch(mean_loss, current):
+                if monitor.end_epoch(model, mean_loss, score):
                     return "stopped"
                 if not math.isfinite(mean_loss):
                     return "diverged"
-                if patience.n_bad_epochs > n_iter_no_change:
-                    what = "Validation score" if score_decides else "Training loss"
-                    message = (
-                        f"{what} did not improve more than tol={tol:f} for "
-                        f"{n_iter_no_change} consecutive epochs."
-                    )
-                    if learning_rate != "adaptive" or progress.learning_rate <= 1e-6:
-                        if verbose:
-                            small = (
-                                " Learning rate too small." if learning_rate == "adaptive" else ""
-                            )
-                            print(f"{message}{small} Stopping.")
-                        return "converged"
-                    progress.learning_rate /= 5
-                    patience.n_bad_epochs = 0
-                    if verbose:
-                        print(f"{message} Setting learning rate to {progress.learning_rate:f}")
+                if progress.patience.n_bad_epochs > options.n_iter_no_change and _ends_for_good(
+                    progress,
+                    options,
+                    "Validation score" if monitor.score_decides else "Training loss",
+                ):
+                    return "converged"
             except KeyboardInterrupt:
                 return "interrupted"
     return "max_epochs"
 
 
-def _filled(rates, rate):
-    rates.fill(rate)
-    return rates
+def _run_epoch(team, trainer, progress, options):
+    """One epoch; returns its mean loss."""
+    n_samples = trainer.data.n_samples
+    trainer.set_epoch(
+        epoch_order(progress.rng, n_samples) if options.shuffle else None,
+        np.full(trainer.n_batches, progress.learning_rate),
+        progress.n_updates,
+        progress.dropout_seed + (progress.n_epochs << 32),
+    )
+    team.run(trainer)
+    progress.n_updates += trainer.n_batches
+    progress.n_epochs += 1
+    progress.n_rows += n_samples
+    return sum(trainer.result()) / n_samples
 
 
-def _keep(progress, params):
-    if progress.best_params is None:
-        progress.best_params = params.copy()
-    else:
-        progress.best_params[...] = params
+def _ends_for_good(progress, options, what):
+    """Whether patience being at its end ends training, or only lowers the learning rate."""
+    adaptive = options.learning_rate == "adaptive"
+    message = (
+        f"{what} did not improve more than tol={options.tol:f} for {options.n_iter_no_change} "
+        "consecutive epochs."
+    )
+    if adaptive and progress.learning_rate > 1e-6:
+        progress.learning_rate /= 5
+        progress.patience.n_bad_epochs = 0
+        if options.verbose:
+            print(f"{message} Setting learning rate to {progress.learning_rate:f}")
+        return False
+    if options.verbose:
+        print(message + " Learning rate too small." * adaptive + " Stopping.")
+    return True
 
 
-def fit_lbfgs(
-    model,
-    loss,
-    X,
-    y,
-    sample_weight,
-    *,
-    alpha,
-    max_iter,
-    max_fun,
-    tol,
-    n_threads,
-    on_iteration,
-    verbose,
-):
-    """Trains model.params in place by L-BFGS-B of SciPy on the loss of all rows.
+def fit_lbfgs(model, loss, data, total_weight, options, monitor):
+    """Trains model.params in place by SciPy's L-BFGS-B on the loss of all rows.
 
     Parameters
     ----------
-    model, loss, X, y, sample_weight, alpha, n_threads : as in fit_minibatch
-    max_iter, max_fun : int
-        Most iterations and most evaluations of the loss.
-    tol : float
-        The largest gradient component at which to stop.
-    on_iteration : callable(params, loss) -> bool
-        Called after each iteration; True ends training.
+    model : Model
+    loss, data : of the model's core
+    total_weight : float
+        The weight of all rows.
+    options : TrainingOptions
+        Of them alpha, max_iter, max_fun, n_threads, verbose, and tol: the largest component of
+        the gradient at which to stop.
+    monitor : Monitor
 
     Returns
     -------
@@ -216,60 +231,77 @@ def fit_lbfgs(
     loss : float
         As scikit-learn reports it: the mean over rows and outputs, and the penalty.
     message : str
+        SciPy's account of the end.
     """
-    core = model.core
-    data = as_data(core, X, y, sample_weight)
-    total = float(data.n_samples if sample_weight is None else np.sum(sample_weight, dtype=float))
-    gradient = np.zeros((1, model.network.n_params), core.DTYPE)
-    trainer = core.Trainer(
-        model.network, loss, core.GradientSum(), data, model.params, model.state, gradient,
-        batch_size=LBFGS_ROWS, total_weight=total,
-    )  # fmt: skip
-    penalised = np.zeros(model.network.n_params)
+    dtype = model.params.dtype
+    gradient = np.zeros((1, model.network.n_params), dtype)
+    trainer = model.core.Trainer(
+        model.network,
+        loss,
+        model.core.GradientSum(),
+        data,
+        model.params,
+        model.state,
+        gradient,
+        batch_size=LBFGS_ROWS,
+        total_weight=total_weight,
+    )
+    penalty_rates = np.zeros(model.network.n_params)
     for layer, part in zip(model.network.layers, model.network.param_slices(), strict=True):
-        penalised[part][: layer.n_weights] = alpha / total
-    rates = np.zeros(trainer.n_batches)
-    best = {"value": math.inf, "params": model.params.copy(), "loss": math.inf, "n_iter": 0}
+        penalty_rates[part][: layer.n_weights] = options.alpha / total_weight
+    no_rates = np.zeros(trainer.n_batches)
+    best_value, best_loss, best_params = math.inf, math.inf, model.params.copy()
+    n_iter = 0
 
     def objective(params):
+        nonlocal best_value, best_loss
         model.params[...] = params
         gradient.fill(0)
-        trainer.set_epoch(None, rates, 0, 0)
+        trainer.set_epoch(None, no_rates, 0, 0)
         team.run(trainer)
         data_loss, _ = trainer.result()
-        penalty = 0.5 * float(np.sum(penalised * params * params))
+        penalty = 0.5 * float(np.sum(penalty_rates * params * params))
         # The reported loss of several outputs is their mean, but the gradient is of their sum.
         value = data_loss / loss.value_scale + penalty
-        if value < best["value"]:
-            best.update(value=value, loss=data_loss + penalty)
-            best["params"][...] = model.params
-        return value, gradient[0].astype(float) + penalised * params
+        if value < best_value:
+            best_value, best_loss = value, data_loss + penalty
+            best_params[...] = model.params
+        return value, gradient[0].astype(float) + penalty_rates * params
 
     def callback(intermediate_result):
-        best["n_iter"] += 1
-        if verbose:
-            print(f"Iteration {best['n_iter']}, loss = {intermediate_result.fun:.8f}")
-        if on_iteration(intermediate_result.x, intermediate_result.fun):
+        nonlocal n_iter
+        n_iter += 1
+        value = float(intermediate_result.fun)
+        if options.verbose:
+            print(f"Iteration {n_iter}, loss = {value:.8f}")
+        model.params[...] = intermediate_result.x
+        if monitor.end_epoch(model, value, None):
             raise StopIteration
+        monitor.begin_epoch()
 
     reason, message = "converged", ""
     work = min(LBFGS_ROWS, data.n_samples) * model.n_weights
-    with Team(n_threads, work) as team, single_threaded_blas():
+    with Team(options.n_threads, work) as team, single_threaded_blas():
         try:
+            monitor.begin_epoch()
             result = optimize.minimize(
                 objective,
                 model.params.astype(float),
                 method="L-BFGS-B",
                 jac=True,
                 callback=callback,
-                options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
+                options={
+                    "maxiter": options.max_iter,
+                    "maxfun": options.max_fun,
+                    "gtol": options.tol,
+                },
             )
             message = result.message
-            if result.status == 99:  # StopIteration
+            if result.status == STOPPED_BY_CALLBACK:
                 reason = "stopped"
-            elif result.status != 0:
+            elif not result.success:
                 reason = "limit"
         except KeyboardInterrupt:
             reason = "interrupted"
-    model.params[...] = best["params"]
-    return reason, min(best["n_iter"], max_iter), best["loss"], message
+    model.params[...] = best_params
+    return reason, n_iter, best_loss, message

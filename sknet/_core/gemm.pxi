@@ -7,8 +7,8 @@ cdef extern from "panel.h" nogil:
         const real_t* B, real_t* C, Py_ssize_t c_row, Py_ssize_t columns,
     )
     void exact_outer(
-        Py_ssize_t n, Py_ssize_t m, const real_t* x, Py_ssize_t x_row, const real_t* weight,
-        const real_t* Y, real_t* out,
+        Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t m, const real_t* X,
+        Py_ssize_t x_row, const real_t* weight, const real_t* Y, real_t* C,
     )
 
 

@@ -1,7 +1,7 @@
 # Losses, each with its link: from raw outputs Z to a value, a gradient and a prediction. A new
 # one is a class here and a line in LOSSES.
 
-from libc.math cimport exp, fabs, log, log1p
+from libc.math cimport log
 
 
 cdef class Loss:
@@ -98,15 +98,16 @@ cdef class LogisticLoss(Loss):
         self, Py_ssize_t n, const real_t* Z, const real_t* y, const real_t* weight, real_t* dZ
     ) noexcept nogil:
         cdef Py_ssize_t i, k, m = self.n_outputs
-        cdef double value = 0, row, z
-        for i in range(n * m):
-            dZ[i] = real_logistic(Z[i]) - y[i]
+        cdef double value = 0, row
+        for i in range(n * m):  # dZ holds the values first: these loops vectorise
+            dZ[i] = real_softplus(Z[i]) - y[i] * Z[i]
         for i in range(n):
             row = 0
             for k in range(i * m, i * m + m):
-                z = Z[k]
-                row += (z if z > 0 else 0) - y[k] * z + log1p(exp(-fabs(z)))
+                row += dZ[k]
             value += row_weight(weight, i) * row
+        for i in range(n * m):
+            dZ[i] = real_logistic(Z[i]) - y[i]
         return value
 
     cdef void inverse_link(self, Py_ssize_t n, real_t* Z) noexcept nogil:

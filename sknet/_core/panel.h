@@ -125,27 +125,72 @@ static inline void panel_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, ptrd
                    C + i * c_row, c_row, columns);
 }
 
-/* out (m) = sum over the rows p of weight[p] x[p] Y[p, :], products and sums in double.
+/* C (end - begin, m) = sum over the rows p of weight[p] X[p, begin:end].T Y[p, :], products and
+ * sums in double.
  *
  * With float inputs the products are exact and the sums nearly so: a row of weight 2 then counts
- * as two copies of it to the last bit, and the order of the rows does not matter. */
-static inline void exact_outer(ptrdiff_t n, ptrdiff_t m, const real_t *x, ptrdiff_t x_row,
-                               const real_t *weight, const real_t *Y, real_t *out) {
-    enum { CHUNK = 16 };
-    double sums[CHUNK];
-    for (ptrdiff_t j = 0; j < m; j += CHUNK) {
-        const ptrdiff_t columns = m - j < CHUNK ? m - j : CHUNK;
-        for (int c = 0; c < CHUNK; c++) sums[c] = 0;
-        for (ptrdiff_t p = 0; p < n; p++) {
-            const double xw = (double)x[p * x_row] * (weight ? weight[p] : 1);
-            const real_t *y = Y + p * m + j;
-            if (columns == CHUNK)
-                for (int c = 0; c < CHUNK; c++) sums[c] += xw * y[c];
-            else
-                for (int c = 0; c < columns; c++) sums[c] += xw * y[c];
+ * as two copies of it to the last bit, and the order of the rows does not matter. Of X and Y the
+ * wider one runs in the vector lanes. */
+#if SKNET_VECTORS
+#define WIDE_LANES (VECTOR_BYTES / (ptrdiff_t)sizeof(double))
+typedef double wide_t __attribute__((vector_size(VECTOR_BYTES)));
+typedef real_t narrow_t
+    __attribute__((vector_size(VECTOR_BYTES / sizeof(double) * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
+
+/* Two columns a of the one matrix times four vectors of columns b of the other. */
+SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const real_t *a, ptrdiff_t a_row,
+                              const real_t *weight, const real_t *b, ptrdiff_t b_row,
+                              double sums[2][4 * WIDE_LANES]) {
+    wide_t sum[2][4];
+    for (int i = 0; i < 2; i++)
+        for (int v = 0; v < 4; v++) sum[i][v] = (wide_t){0};
+    for (ptrdiff_t p = 0; p < n; p++) {
+        const double w = weight ? weight[p] : 1;
+        const double a0 = w * a[p * a_row], a1 = pair ? w * a[p * a_row + 1] : 0;
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) {
+            const narrow_t narrow = *(const narrow_t *)(b + p * b_row + v * WIDE_LANES);
+            const wide_t wide = __builtin_convertvector(narrow, wide_t);
+            sum[0][v] += a0 * wide;
+            if (pair) sum[1][v] += a1 * wide;
         }
-        for (int c = 0; c < columns; c++) out[j + c] = (real_t)sums[c];
     }
+    memcpy(sums, sum, sizeof sum);
+}
+#endif
+
+static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t m,
+                               const real_t *X, ptrdiff_t x_row, const real_t *weight,
+                               const real_t *Y, real_t *C) {
+    const ptrdiff_t k = end - begin;
+    const int x_in_lanes = k > m;
+    const ptrdiff_t n_lanes = x_in_lanes ? k : m, n_others = x_in_lanes ? m : k;
+    const real_t *lanes = x_in_lanes ? X + begin : Y, *others = x_in_lanes ? Y : X + begin;
+    const ptrdiff_t lanes_row = x_in_lanes ? x_row : m, others_row = x_in_lanes ? m : x_row;
+    const ptrdiff_t c_lane = x_in_lanes ? m : 1, c_other = x_in_lanes ? 1 : m;
+    ptrdiff_t lane = 0;
+#if SKNET_VECTORS
+    for (; lane + 4 * WIDE_LANES <= n_lanes; lane += 4 * WIDE_LANES)
+        for (ptrdiff_t other = 0; other < n_others; other += 2) {
+            const int pair = other + 1 < n_others;
+            double sums[2][4 * WIDE_LANES];
+            if (pair)
+                exact_group(n, 1, others + other, others_row, weight, lanes + lane, lanes_row, sums);
+            else
+                exact_group(n, 0, others + other, others_row, weight, lanes + lane, lanes_row, sums);
+            for (int i = 0; i <= pair; i++)
+                for (int l = 0; l < 4 * WIDE_LANES; l++)
+                    C[(lane + l) * c_lane + (other + i) * c_other] = (real_t)sums[i][l];
+        }
+#endif
+    for (; lane < n_lanes; lane++)
+        for (ptrdiff_t other = 0; other < n_others; other++) {
+            double sum = 0;
+            for (ptrdiff_t p = 0; p < n; p++)
+                sum += (weight ? weight[p] : 1) * (double)others[p * others_row + other] *
+                       lanes[p * lanes_row + lane];
+            C[lane * c_lane + other * c_other] = (real_t)sum;
+        }
 }
 
 #endif

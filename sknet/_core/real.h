@@ -111,6 +111,36 @@ SKNET_INLINE real_t real_logistic(real_t x) {
     return (x < 0 ? e : 1) / (1 + e);
 }
 
+/* log(1 + exp(x)), by log(1 + e) = 2 artanh(e / (2 + e)) and the series of artanh: for e in
+ * [0, 1] its argument is at most 1/3. */
+SKNET_INLINE real_t real_softplus(real_t x) {
+    real_t e = real_exp(x < 0 ? x : -x);
+    real_t s = e / (2 + e);
+    real_t z = s * s;
+#if SKNET_REAL_BITS == 32
+    real_t p = (real_t)1 / 13;
+#else
+    real_t p = (real_t)1 / 33;
+    p = p * z + (real_t)1 / 31;
+    p = p * z + (real_t)1 / 29;
+    p = p * z + (real_t)1 / 27;
+    p = p * z + (real_t)1 / 25;
+    p = p * z + (real_t)1 / 23;
+    p = p * z + (real_t)1 / 21;
+    p = p * z + (real_t)1 / 19;
+    p = p * z + (real_t)1 / 17;
+    p = p * z + (real_t)1 / 15;
+    p = p * z + (real_t)1 / 13;
+#endif
+    p = p * z + (real_t)1 / 11;
+    p = p * z + (real_t)1 / 9;
+    p = p * z + (real_t)1 / 7;
+    p = p * z + (real_t)1 / 5;
+    p = p * z + (real_t)1 / 3;
+    p = p * z + 1;
+    return (x < 0 ? 0 : x) + 2 * s * p;
+}
+
 /* tanh by a polynomial near zero, where 1 - 2 / (1 + exp(2x)) would cancel (the ranges and the
  * coefficients are those of S. Moshier's Cephes library, tanhf.c and tanh.c). */
 SKNET_INLINE real_t real_tanh(real_t x) {

@@ -13,6 +13,7 @@ cdef extern from "real.h" nogil:
     real_t real_exp(real_t x)
     real_t real_logistic(real_t x)
     real_t real_tanh(real_t x)
+    real_t real_softplus(real_t x)
     real_t real_max(real_t a, real_t b)
     real_t real_sqrt(real_t x)
 
@@ -27,7 +28,7 @@ def best_cpu_level():
 
 
 def elementary(str name, const real_t[::1] x):
-    """exp, logistic or tanh of each element of `x`, as the kernels compute them."""
+    """exp, logistic, tanh or softplus of each element of `x`, as the kernels compute them."""
     cdef Py_ssize_t i, n = x.shape[0]
     y_array = np.empty(n, DTYPE)
     cdef real_t[::1] y = y_array
@@ -40,6 +41,9 @@ def elementary(str name, const real_t[::1] x):
     elif name == "tanh":
         for i in range(n):
             y[i] = real_tanh(x[i])
+    elif name == "softplus":
+        for i in range(n):
+            y[i] = real_softplus(x[i])
     else:
-        raise ValueError(f"name must be 'exp', 'logistic' or 'tanh', got {name!r}")
+        raise ValueError(f"name must be 'exp', 'logistic', 'tanh' or 'softplus', got {name!r}")
     return y_array

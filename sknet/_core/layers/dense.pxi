@@ -69,16 +69,16 @@ cdef class Dense(Layer):
         cdef real_t one = 1
         cdef real_t* db = dW + (last - first) * m
         if self.weighs_rows(rows.n):
-            for i in range(first, last):
-                if rows.sparse != NULL:
+            if rows.sparse == NULL:
+                exact_outer(rows.n, first, last, m, rows.X[0], self.n_in, rows.weight, rows.dY, dW)
+            else:
+                for i in range(first, last):
                     sparse_column(rows.n, i, rows.sparse, scratch)
-                    exact_outer(rows.n, m, scratch, 1, rows.weight, rows.dY, dW + (i - first) * m)
-                else:
                     exact_outer(
-                        rows.n, m, rows.X[0] + i, self.n_in, rows.weight, rows.dY, dW + (i - first) * m
+                        rows.n, 0, 1, m, scratch, 1, rows.weight, rows.dY, dW + (i - first) * m
                     )
             if end == self.n_params:
-                exact_outer(rows.n, m, &one, 0, rows.weight, rows.dY, db)
+                exact_outer(rows.n, 0, 1, m, &one, 0, rows.weight, rows.dY, db)
             return
         if rows.sparse != NULL:
             sparse_outer(rows.n, first, last, m, rows.sparse, rows.dY, dW)
