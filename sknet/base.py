@@ -6,6 +6,7 @@ import operator
 import types
 import warnings
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from scipy import sparse
@@ -23,6 +24,7 @@ from sknet.model import Model, as_data
 from sknet.monitor import Monitor
 from sknet.schedules import SCHEDULES
 from sknet.training import Progress, TrainingOptions, fit_lbfgs, fit_minibatch
+from sknet.typing import ArrayLike, MatrixLike
 
 __all__ = ["BaseNetwork"]
 
@@ -68,8 +70,6 @@ def unchanged_on_error(method):
 
 class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; what they add is how targets go in and predictions come out."""
-
-    _doc_link_module = "sknet"
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -133,7 +133,15 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     @unchanged_on_error
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: MatrixLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: MatrixLike | None = None,
+        y_val: MatrixLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to the training data.
 
         Parameters

@@ -1,6 +1,10 @@
 """MLPClassifier: labels in, labels and probabilities out."""
 
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax, logsumexp
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
@@ -11,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sknet import _core
 from sknet.base import BaseNetwork, unchanged_on_error, when_available
+from sknet.typing import MatrixLike
 
 __all__ = ["MLPClassifier"]
 
@@ -191,35 +196,35 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: Literal["identity", "logistic", "tanh", "relu"] = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        loss="log_loss",
-        class_weight=None,
-        n_threads=None,
-        dtype="auto",
-    ):
+        solver: Literal["lbfgs", "sgd", "adam"] = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        loss: Literal["log_loss", "squared_error"] = "log_loss",
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        n_threads: int | None = None,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.solver = solver
@@ -252,7 +257,6 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
 
     def _check_y(self, y, *, first, classes):
         """y as a 1-d array of labels, or as a dense indicator matrix."""
-        check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
             raise ValueError(
@@ -261,9 +265,12 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             )
         if kind == "multilabel-indicator":
             y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
-        else:
+            present = np.arange(y.shape[1])
+        elif kind in ("binary", "multiclass"):
             y = column_or_1d(y, warn=True)
-        present = unique_labels(y)
+            present = np.unique(y)
+        else:
+            check_classification_targets(y)  # raises, and says why
         if first:
             self.classes_ = present if classes is None else unique_labels(classes)
             self._multilabel = kind == "multilabel-indicator"
@@ -344,7 +351,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             return float("nan")
         return float(accuracy_score(y, self._labels(raw), sample_weight=sample_weight))
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Predict the class of each row.
 
         Parameters
@@ -359,7 +366,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         check_is_fitted(self)
         return self._labels(self._raw_prediction(X))
 
-    def decision_function(self, X):
+    def decision_function(self, X: MatrixLike) -> NDArray[Any]:
         """Raw outputs of the network: the logits.
 
         Parameters
@@ -375,7 +382,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         raw = self._raw_prediction(X)
         return raw[:, 0] if raw.shape[1] == 1 and not self._multilabel else raw
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> NDArray[Any]:
         """Probability of each class.
 
         Parameters
@@ -400,7 +407,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         both = np.hstack([-raw, raw])  # 1 - p would lose the small probabilities
         return _core.load(raw.dtype).elementary("logistic", both.ravel()).reshape(both.shape)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> NDArray[Any]:
         """Logarithm of the probability of each class; finite wherever the logits are.
 
         Parameters
@@ -431,7 +438,13 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     @when_available(lambda self: self._check_partial_fit())
     @unchanged_on_error
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """One epoch over these rows, going on from where training stands.
 
         100 calls with the same rows end with the bits of one fit of 100 epochs.

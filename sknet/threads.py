@@ -7,6 +7,7 @@ to spare at the moment.
 import os
 import queue
 import threading
+from collections import Counter
 from contextlib import contextmanager
 
 import joblib
@@ -29,28 +30,7 @@ def available_threads():
     if limit.isdigit() and int(limit) > 0:
         n_threads = min(n_threads, int(limit))
     n_threads = min(n_threads, joblib.effective_n_jobs(-1))
-    return max(1, n_threads // max(1, _teams.count))
-
-
-class _Counter:
-    """Counts holders under a lock."""
-
-    def __init__(self):
-        self.reset()
-
-    def reset(self):
-        self.lock = threading.Lock()
-        self.count = 0
-
-    @contextmanager
-    def hold(self):
-        with self.lock:
-            self.count += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.count -= 1
+    return max(1, n_threads // max(1, len(_shared.leaders)))
 
 
 class Team:
@@ -74,11 +54,10 @@ class Team:
         self._helpers = []
         self._inboxes = []
         self._done = queue.SimpleQueue()
-        self._counted = None
 
     def __enter__(self):
-        self._counted = _teams.hold()
-        self._counted.__enter__()
+        with _shared.lock:
+            _shared.leaders[threading.get_ident()] += 1
         n_threads = self._n_threads
         if n_threads is None:
             n_threads = max(1, int(self._work / WORK_PER_THREAD))
@@ -101,7 +80,11 @@ class Team:
             inbox.put(None)
         for helper in self._helpers:
             helper.join()
-        self._counted.__exit__(*exception)
+        leader = threading.get_ident()
+        with _shared.lock:
+            _shared.leaders[leader] -= 1
+            if not _shared.leaders[leader]:
+                del _shared.leaders[leader]
 
     @property
     def size(self):
@@ -138,28 +121,37 @@ def single_threaded_blas():
 
     The limit is one per process: the first of several holders sets it, the last one lifts it.
     """
-    with _blas.lock:
-        _blas.count += 1
-        if _blas.count == 1:
-            _blas.limit = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+    with _shared.lock:
+        _shared.n_blas_holders += 1
+        if _shared.n_blas_holders == 1:
+            _shared.blas_limit = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
     try:
         yield
     finally:
-        with _blas.lock:
-            _blas.count -= 1
-            if _blas.count == 0:
-                _blas.limit.restore_original_limits()
+        with _shared.lock:
+            _shared.n_blas_holders -= 1
+            if _shared.n_blas_holders == 0:
+                _shared.blas_limit.restore_original_limits()
+
+
+class _Shared:
+    """What the fits of one process share, under a lock."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.leaders = Counter()  # calling threads with a team at work: how many, one in another
+        self.n_blas_holders = 0
+        self.blas_limit = None
 
 
 def _after_fork():
     """In a forked child no other thread lives: nobody holds anything any more."""
-    if _blas.count:
-        _blas.limit.restore_original_limits()
-    _blas.reset()
-    _teams.reset()
+    global _shared
+    if _shared.n_blas_holders:
+        _shared.blas_limit.restore_original_limits()
+    _shared = _Shared()
 
 
-_teams = _Counter()
-_blas = _Counter()
+_shared = _Shared()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

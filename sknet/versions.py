@@ -7,7 +7,7 @@ import sys
 __all__ = ["show_versions"]
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions in use, the compiled variant, the CPU level and the number of threads."""
     from sknet import __version__, _core
     from sknet.threads import available_threads
