@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from sknet import _core
-from sknet.callbacks import CallbackSupportMixin, with_callbacks
+from sknet.callbacks import CallbackSupportMixin
 from sknet.layers import mlp
 from sknet.model import Model, as_data
 from sknet.monitor import Monitor
@@ -104,8 +104,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     # What a subclass says -------------------------------------------------------------------
 
-    def _check_y(self, y, *, first, classes):
-        """Checks y and learns what there is to learn from it; returns it as an array."""
+    def _check_y(self, y, *, first, classes=None, complete=False):
+        """Checks y and returns it as an array.
+
+        Learns from it what there is to learn if it is the first; `classes` are all that will
+        come, `complete` says that y must hold all of them.
+        """
         raise NotImplementedError
 
     def _encode(self, y):
@@ -132,7 +136,6 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     @unchanged_on_error
     @_fit_context(prefer_skip_nested_validation=True)
-    @with_callbacks
     def fit(
         self,
         X: MatrixLike,
@@ -187,7 +190,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         continued = (incremental or self.warm_start) and hasattr(self, "coefs_")
         sizes = self._hidden_sizes()
         X, y, sample_weight = self._check_training_data(
-            X, y, sample_weight, first=not continued, classes=classes
+            X,
+            y,
+            sample_weight,
+            first=not continued,
+            classes=classes,
+            complete=continued and not incremental,
         )
         validation = self._check_validation_data(*validation)
         targets, n_outputs, loss_name = self._encode(y)
@@ -224,7 +232,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 )
         return [int(size) for size in sizes]
 
-    def _check_training_data(self, X, y, sample_weight, *, first, classes):
+    def _check_training_data(self, X, y, sample_weight, *, first, classes, complete):
         dtype = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, order="C",
@@ -234,7 +242,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         if sample_weight is not None and not sample_weight.all():
             present = np.flatnonzero(sample_weight)
             X, y, sample_weight = X[present], y[present], sample_weight[present]
-        y = self._check_y(y, first=first, classes=classes)
+        y = self._check_y(y, first=first, classes=classes, complete=complete)
         weight = self._weights_of_y(y, sample_weight)
         if weight is not None and not weight.all():
             present = np.flatnonzero(weight)
@@ -262,7 +270,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 self, X_val, y_val, accept_sparse="csr", multi_output=True, reset=False,
                 dtype=(np.float64, np.float32), order="C", y_numeric=self._y_is_numeric,
             )  # fmt: skip
-            y_val = self._check_y(y_val, first=False, classes=None)
+            y_val = self._check_y(y_val, first=False)
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
         return X_val, y_val, _checked_weight(sample_weight_val, X_val, "sample_weight_val")
@@ -287,6 +295,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 f"To go on training, hidden_layer_sizes={tuple(sizes)} and y with {n_outputs} "
                 f"output(s) must fit the network, which has layers of "
                 f"{[coef.shape[1] for coef in fitted.coefs]} units."
+            )
+        if self.dtype not in ("auto", fitted.params.dtype.name):
+            raise ValueError(
+                f"To go on training, dtype={self.dtype!r} must be that of the network, "
+                f"{fitted.params.dtype.name!r}."
             )
         model = Model(layers, fitted.network.n_in, fitted.params.dtype)
         model.params[...] = fitted.params

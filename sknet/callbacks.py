@@ -1,17 +1,14 @@
 """scikit-learn's callbacks (sklearn.callback, from 1.9 on), and their absence before."""
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:
         """No callbacks on this version of scikit-learn."""
 
-    def with_callbacks(method):
-        return method
 
-
-__all__ = ["CallbackSupportMixin", "EpochTasks", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "EpochTasks"]
 
 
 class EpochTasks:

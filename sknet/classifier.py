@@ -255,7 +255,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
 
     # Targets in -----------------------------------------------------------------------------
 
-    def _check_y(self, y, *, first, classes):
+    def _check_y(self, y, *, first, classes=None, complete=False):
         """y as a 1-d array of labels, or as a dense indicator matrix."""
         kind = type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
@@ -275,13 +275,14 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             self.classes_ = present if classes is None else unique_labels(classes)
             self._multilabel = kind == "multilabel-indicator"
             if len(self.classes_) < 2:
+                name = "y" if classes is None else "classes"
                 raise ValueError(
-                    f"y must have at least 2 classes, got one class only: {self.classes_[0]!r}."
+                    f"{name} must have at least 2 classes, got one class only: {self.classes_[0]!r}."
                 )
         elif not hasattr(self, "_multilabel"):  # weights were set by hand
             self._multilabel = kind == "multilabel-indicator"
         unknown = np.setdiff1d(present, self.classes_)
-        if self.warm_start and not first and classes is None and set(present) != set(self.classes_):
+        if complete and set(present) != set(self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {present}"

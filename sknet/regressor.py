@@ -234,7 +234,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         self.n_threads = n_threads
         self.dtype = dtype
 
-    def _check_y(self, y, *, first, classes):
+    def _check_y(self, y, *, first, classes=None, complete=False):
         """y of shape (n,), or (n, n_outputs) for several outputs."""
         y = y.toarray() if hasattr(y, "toarray") else y
         if y.ndim == 2 and y.shape[1] == 1:

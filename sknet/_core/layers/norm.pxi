@@ -126,14 +126,15 @@ cdef class BatchNorm(Layer):
             for j in range(m):
                 mean[j] += w * X[i * m + j]
         rows.block_state[0] = total
+        total = 1 / total if total > 0 else 0  # a block of rows without weight has no statistics
         for j in range(m):
-            mean[j] /= total
+            mean[j] *= total
         for i in range(rows.n):
             w = 1 if rows.weight == NULL else rows.weight[i]
             for j in range(m):
                 variance[j] += w * (X[i * m + j] - mean[j]) * (X[i * m + j] - mean[j])
         for j in range(m):
-            variance[j] /= total
+            variance[j] *= total
             scale[j] = 1 / real_sqrt(variance[j] + self.epsilon)
         for i in range(rows.n):
             for j in range(m):
@@ -157,7 +158,7 @@ cdef class BatchNorm(Layer):
         cdef Py_ssize_t i, j, m = self.n_in
         cdef const real_t* gamma = rows.W
         cdef const real_t* scale = rows.block_state + 1 + 2 * m
-        cdef real_t total = rows.block_state[0]
+        cdef real_t share = 1 / rows.block_state[0] if rows.block_state[0] > 0 else 0
         cdef real_t* along = rows.scratch
         cdef real_t* mean = rows.scratch + m
         if rows.dX[0] == NULL:
@@ -167,7 +168,7 @@ cdef class BatchNorm(Layer):
             for j in range(m):
                 rows.dX[0][i * m + j] = (
                     scale[j] * gamma[j]
-                    * (rows.dY[i * m + j] - (mean[j] + rows.cache[i * m + j] * along[j]) / total)
+                    * (rows.dY[i * m + j] - share * (mean[j] + rows.cache[i * m + j] * along[j]))
                 )
 
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
