@@ -124,14 +124,43 @@ def single_threaded_blas():
     with _shared.lock:
         _shared.n_blas_holders += 1
         if _shared.n_blas_holders == 1:
-            _shared.blas_limit = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+            _shared.blas_keeper = _BlasKeeper()
     try:
         yield
     finally:
         with _shared.lock:
             _shared.n_blas_holders -= 1
             if _shared.n_blas_holders == 0:
-                _shared.blas_limit.restore_original_limits()
+                _shared.blas_keeper.release()
+
+
+class _BlasKeeper:
+    """A thread that limits BLAS and lifts the limit again.
+
+    It must be one thread that does both: threadpoolctl ignores what other threads ask for while
+    the one that asked first is alive.
+    """
+
+    def __init__(self):
+        self._limited = threading.Event()
+        self._released = threading.Event()
+        self.limit = None
+        self._thread = threading.Thread(target=self._keep, name="sknet-blas", daemon=True)
+        self._thread.start()
+        self._limited.wait()
+
+    def _keep(self):
+        try:
+            with threadpoolctl.threadpool_limits(limits=1, user_api="blas") as self.limit:
+                self._limited.set()
+                self._released.wait()
+                self.limit = None
+        finally:
+            self._limited.set()
+
+    def release(self):
+        self._released.set()
+        self._thread.join()
 
 
 class _Shared:
@@ -141,15 +170,19 @@ class _Shared:
         self.lock = threading.Lock()
         self.leaders = Counter()  # calling threads with a team at work: how many, one in another
         self.n_blas_holders = 0
-        self.blas_limit = None
+        self.blas_keeper = None
 
 
 def _after_fork():
     """In a forked child no other thread lives: nobody holds anything any more."""
     global _shared
-    if _shared.n_blas_holders:
-        _shared.blas_limit.restore_original_limits()
+    keeper = _shared.blas_keeper
     _shared = _Shared()
+    if keeper is not None and keeper.limit is not None:
+        # By a thread that ends, so that it is free again which thread sets the next limit.
+        lifting = threading.Thread(target=keeper.limit.restore_original_limits)
+        lifting.start()
+        lifting.join()
 
 
 _shared = _Shared()

@@ -37,8 +37,12 @@ cdef class Data:
         else:
             dense = X
             self.n_samples, self.n_features = dense.shape[0], dense.shape[1]
-            self.X = &dense[0, 0]
+            self.X = &dense[0, 0] if dense.shape[0] and dense.shape[1] else NULL
             self.arrays = (dense,)
+        if self.n_samples < 1 or self.n_features < 1:
+            raise ValueError(
+                f"X must have at least one row and one column, got {self.n_samples}, {self.n_features}"
+            )
         if y is not None:
             targets = y
             if targets.shape[0] != self.n_samples:

@@ -80,6 +80,8 @@ cdef class Network:
             raise ValueError("layers must not be empty")
         self.layers = layers
         self.inputs = [(i,) for i in range(len(layers))] if inputs is None else list(inputs)
+        if len(self.inputs) != len(layers):
+            raise ValueError(f"inputs must have {len(layers)} elements, got {len(self.inputs)}")
         self.n_steps = len(layers)
         self.input_gradient = input_gradient
         self.steps = <Step*> PyMem_Calloc(self.n_steps, sizeof(Step))
@@ -93,8 +95,8 @@ cdef class Network:
             step = self.steps + i
             step.layer = <PyObject*> layer
             step.n_inputs = len(self.inputs[i])
-            if not 1 <= step.n_inputs <= MAX_INPUTS:
-                raise ValueError(f"step {i} must read 1 to {MAX_INPUTS} slots, got {self.inputs[i]}")
+            if step.n_inputs != layer.n_inputs:
+                raise ValueError(f"step {i} must read {layer.n_inputs} slots, got {self.inputs[i]}")
             for which, slot in enumerate(self.inputs[i]):
                 if not 0 <= slot <= i:
                     raise ValueError(f"step {i} reads slot {slot}, which is not written before it")

@@ -130,7 +130,8 @@ static inline void panel_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, ptrd
  *
  * With float inputs the products are exact and the sums nearly so: a row of weight 2 then counts
  * as two copies of it to the last bit, and the order of the rows does not matter. Of X and Y the
- * wider one runs in the vector lanes. */
+ * wider one runs in the vector lanes; either way it is X that is multiplied by the weights, so that
+ * the shape of a tile does not change a bit. */
 #if SKNET_VECTORS
 #define WIDE_LANES (VECTOR_BYTES / (ptrdiff_t)sizeof(double))
 typedef double wide_t __attribute__((vector_size(VECTOR_BYTES)));
@@ -138,25 +139,31 @@ typedef real_t narrow_t
     __attribute__((vector_size(VECTOR_BYTES / sizeof(double) * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
 
 /* Two columns a of the one matrix times four vectors of columns b of the other. */
-SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const real_t *a, ptrdiff_t a_row,
-                              const real_t *weight, const real_t *b, ptrdiff_t b_row,
-                              double sums[2][4 * WIDE_LANES]) {
+SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const int b_is_weighed, const real_t *a,
+                              ptrdiff_t a_row, const real_t *weight, const real_t *b,
+                              ptrdiff_t b_row, double sums[2][4 * WIDE_LANES]) {
     wide_t sum[2][4];
     for (int i = 0; i < 2; i++)
         for (int v = 0; v < 4; v++) sum[i][v] = (wide_t){0};
     for (ptrdiff_t p = 0; p < n; p++) {
         const double w = weight ? weight[p] : 1;
-        const double a0 = w * a[p * a_row], a1 = pair ? w * a[p * a_row + 1] : 0;
+        const double a_weight = b_is_weighed ? 1 : w;
+        const double a0 = a_weight * a[p * a_row], a1 = pair ? a_weight * a[p * a_row + 1] : 0;
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++) {
             const narrow_t narrow = *(const narrow_t *)(b + p * b_row + v * WIDE_LANES);
-            const wide_t wide = __builtin_convertvector(narrow, wide_t);
+            wide_t wide = __builtin_convertvector(narrow, wide_t);
+            if (b_is_weighed) wide *= w;
             sum[0][v] += a0 * wide;
             if (pair) sum[1][v] += a1 * wide;
         }
     }
     memcpy(sums, sum, sizeof sum);
 }
+
+#define EXACT_GROUP(pair, b_is_weighed)                                                    \
+    exact_group(n, pair, b_is_weighed, others + other, others_row, weight, lanes + lane,   \
+                lanes_row, sums)
 #endif
 
 static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t m,
@@ -174,10 +181,14 @@ static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrd
         for (ptrdiff_t other = 0; other < n_others; other += 2) {
             const int pair = other + 1 < n_others;
             double sums[2][4 * WIDE_LANES];
-            if (pair)
-                exact_group(n, 1, others + other, others_row, weight, lanes + lane, lanes_row, sums);
+            if (pair && x_in_lanes)
+                EXACT_GROUP(1, 1);
+            else if (pair)
+                EXACT_GROUP(1, 0);
+            else if (x_in_lanes)
+                EXACT_GROUP(0, 1);
             else
-                exact_group(n, 0, others + other, others_row, weight, lanes + lane, lanes_row, sums);
+                EXACT_GROUP(0, 0);
             for (int i = 0; i <= pair; i++)
                 for (int l = 0; l < 4 * WIDE_LANES; l++)
                     C[(lane + l) * c_lane + (other + i) * c_other] = (real_t)sums[i][l];
@@ -186,9 +197,11 @@ static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrd
     for (; lane < n_lanes; lane++)
         for (ptrdiff_t other = 0; other < n_others; other++) {
             double sum = 0;
-            for (ptrdiff_t p = 0; p < n; p++)
-                sum += (weight ? weight[p] : 1) * (double)others[p * others_row + other] *
-                       lanes[p * lanes_row + lane];
+            for (ptrdiff_t p = 0; p < n; p++) {
+                const double o = others[p * others_row + other], l = lanes[p * lanes_row + lane];
+                const double xw = (weight ? weight[p] : 1) * (x_in_lanes ? l : o);
+                sum += xw * (x_in_lanes ? o : l);
+            }
             C[lane * c_lane + other * c_other] = (real_t)sum;
         }
 }

@@ -152,7 +152,9 @@ cdef class Trainer(Job):
         self.tile_penalty[:] = 0
 
     def start(self, int size):
-        cdef Py_ssize_t rows = block_rows(self.batch_size)
+        # A last, smaller mini-batch may have longer blocks than a full one.
+        cdef Py_ssize_t n_last = self.data.n_samples - (self.n_batches - 1) * self.batch_size
+        cdef Py_ssize_t rows = max(block_rows(self.batch_size), block_rows(n_last))
         cdef Py_ssize_t width = max(
             rows * (self.network.n_scratch + MAX_INPUTS * self.network.n_added),
             self.batch_size * self.network.n_tile_scratch,
@@ -220,8 +222,8 @@ cdef class Trainer(Job):
             ws.dX = self.input_gradient + first * self.data.n_features
         if self.data.weight == NULL:
             ws.weight = NULL
-            return ws.n
-        if not self.shuffled:
+            weight = ws.n
+        elif not self.shuffled:
             ws.weight = self.data.weight + first
             for i in range(ws.n):
                 weight += ws.weight[i]

@@ -5,6 +5,8 @@ cdef class Add(Layer):
 
     def __init__(self, Py_ssize_t n_in):
         self.n_in = self.n_out = n_in
+        self.n_inputs = 2
+        self.check_columns()
 
     cdef void forward(self, Rows* rows) noexcept nogil:
         cdef Py_ssize_t i

@@ -18,6 +18,7 @@ cdef class Dense(Layer):
     def __init__(self, Py_ssize_t n_in, Py_ssize_t n_units, str activation="identity"):
         self.n_in = n_in
         self.n_out = n_units
+        self.check_columns()
         self.activation = ACTIVATIONS[activation]()
         self.n_weights = n_in * n_units
         self.n_params = self.n_weights + n_units

@@ -12,6 +12,7 @@ cdef class Dropout(Layer):
         if not 0 <= rate < 1:
             raise ValueError(f"rate must be in [0, 1), got {rate}")
         self.n_in = self.n_out = n_in
+        self.check_columns()
         self.n_cache = n_in
         self.rate = rate
 

@@ -51,6 +51,7 @@ cdef class Layer:
 
     Attributes
     ----------
+    n_inputs : slots it reads
     n_in, n_out : columns of X and Y
     n_params : parameters, of which the first `n_weights` are penalised by alpha
     n_state : running statistics
@@ -63,9 +64,11 @@ cdef class Layer:
     cdef readonly Py_ssize_t n_in, n_out, n_params, n_weights, n_state, n_shared
     cdef readonly Py_ssize_t n_cache, n_scratch, n_tile_scratch, n_block_state, tile_size
     cdef readonly bint sums_by_blocks, takes_sparse
+    cdef readonly int n_inputs
 
     def __cinit__(self):
         self.tile_size = 4096
+        self.n_inputs = 1
 
     cdef bint weighs_rows(self, Py_ssize_t n) noexcept nogil:
         """Whether the layer applies Rows.weight itself in a mini-batch of n rows."""
@@ -98,6 +101,14 @@ cdef class Layer:
         self, Py_ssize_t n_blocks, const real_t* block_state, Py_ssize_t stride, real_t* state
     ) noexcept nogil:
         """Folds the blocks' states, one per stride, into the running statistics, in block order."""
+
+    cdef check_columns(self):
+        """Raises if X or Y has no columns; called at the end of __init__."""
+        if self.n_in < 1 or self.n_out < 1:
+            raise ValueError(
+                f"{type(self).__name__} must have at least one column in and one out, "
+                f"got {self.n_in} and {self.n_out}"
+            )
 
     def initial_state(self):
         """The running statistics before training, (n_state,)."""

@@ -27,6 +27,7 @@ cdef class LayerNorm(Layer):
 
     def __init__(self, Py_ssize_t n_in, double epsilon=1e-5):
         self.n_in = self.n_out = n_in
+        self.check_columns()
         self.n_params = 2 * n_in
         self.n_cache = n_in + 1
         self.sums_by_blocks = True
@@ -102,6 +103,7 @@ cdef class BatchNorm(Layer):
 
     def __init__(self, Py_ssize_t n_in, double momentum=0.9, double epsilon=1e-5):
         self.n_in = self.n_out = n_in
+        self.check_columns()
         self.n_params = self.n_state = 2 * n_in
         self.n_cache = n_in
         self.n_scratch = 2 * n_in

@@ -14,7 +14,7 @@ cdef class PositionDense(Layer):
     def __init__(
         self, Py_ssize_t n_in, Py_ssize_t n_units, Py_ssize_t n_positions, str activation="identity"
     ):
-        if n_in % n_positions:
+        if n_positions < 1 or n_in % n_positions:
             raise ValueError(f"n_in must be a multiple of n_positions={n_positions}, got {n_in}")
         self.n_positions = n_positions
         self.k = n_in // n_positions
@@ -22,6 +22,7 @@ cdef class PositionDense(Layer):
         self.activation = ACTIVATIONS[activation]()
         self.n_in = n_in
         self.n_out = n_positions * n_units
+        self.check_columns()
         self.n_weights = self.k * n_units
         self.n_params = self.n_weights + n_units
         self.transposed = self.k * packed_columns(n_units)

@@ -1,0 +1,30 @@
+"""Fixtures shared by all tests."""
+
+import pytest
+
+from sknet import _core
+
+LEVELS = tuple(reversed(_core.CPU_LEVELS))
+
+
+def compiled(bits, level):
+    """The compiled core of this dtype and CPU level, if this machine can run it."""
+    if level not in ("baseline", _core.best_cpu_level()):
+        pytest.skip(f"this machine cannot run {level}")
+    return _core._load(bits, level)
+
+
+@pytest.fixture(
+    scope="session",
+    params=[(bits, level) for level in LEVELS for bits in (32, 64)],
+    ids=lambda param: f"float{param[0]}-{param[1]}",
+)
+def core(request):
+    """Each compiled variant of the core."""
+    return compiled(*request.param)
+
+
+@pytest.fixture(scope="session", params=LEVELS)
+def core64(request):
+    """Each CPU level of the core in float64."""
+    return compiled(64, request.param)

@@ -1,0 +1,133 @@
+"""Drives the compiled core directly: data, networks, epochs on any number of threads."""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+
+@dataclass
+class Run:
+    """What training leaves behind."""
+
+    params: np.ndarray
+    state: np.ndarray
+    moments: np.ndarray
+    results: list
+
+    def same_bits(self, other):
+        return self.results == other.results and all(
+            a.tobytes() == b.tobytes()
+            for a, b in (
+                (self.params, other.params),
+                (self.state, other.state),
+                (self.moments, other.moments),
+            )
+        )
+
+
+def as_real(core, array):
+    return np.ascontiguousarray(array, core.DTYPE)
+
+
+def make_data(core, X, y=None, weight=None):
+    """core.Data of arrays of any dtype; X may be a CSR array."""
+    y = None if y is None else as_real(core, y)
+    weight = None if weight is None else as_real(core, weight)
+    if not sparse.issparse(X):
+        return core.Data(as_real(core, X), y, weight)
+    arrays = (as_real(core, X.data), X.indices.astype(np.intc), X.indptr)
+    return core.Data(arrays, y, weight, n_features=X.shape[1])
+
+
+def make_trainer(core, network, loss, optimizer, data, params, **options):
+    """A Trainer on fresh state and moments, and these two."""
+    state = network.initial_state()
+    moments = np.zeros((optimizer.n_moments, network.n_params), core.DTYPE)
+    trainer = core.Trainer(network, loss, optimizer, data, params, state, moments, **options)
+    return trainer, state, moments
+
+
+def work(job, size=1):
+    """Does a job on `size` threads."""
+    job.start(size)
+    helpers = [threading.Thread(target=job.work, args=(rank,)) for rank in range(1, size)]
+    for helper in helpers:
+        helper.start()
+    job.work(0)
+    for helper in helpers:
+        helper.join()
+
+
+def train(
+    core, network, loss, X, y, weight=None, *, params, optimizer=None, epochs=1, size=1, rate=0.01,
+    shuffle=False, key=0, batch_size=10**6, **options,
+):  # fmt: skip
+    """Trains a copy of `params`; the optimizer is GradientSum unless given.
+
+    rate may be an array of a learning rate per update.
+    """
+    optimizer = core.GradientSum() if optimizer is None else optimizer
+    params = np.array(params, core.DTYPE)
+    data = make_data(core, X, y, weight)
+    trainer, state, moments = make_trainer(
+        core, network, loss, optimizer, data, params, batch_size=batch_size, **options
+    )
+    rates = np.broadcast_to(np.asarray(rate, float), epochs * trainer.n_batches)
+    results = []
+    for epoch in range(epochs):
+        begin = epoch * trainer.n_batches
+        order = np.random.default_rng(epoch).permutation(data.n_samples) if shuffle else None
+        trainer.set_epoch(
+            order, rates[begin : begin + trainer.n_batches].copy(), begin, key + (epoch << 32)
+        )
+        work(trainer, size)
+        results.append(trainer.result())
+    return Run(params, state, moments, results)
+
+
+def predict(core, network, X, params, state=None, loss=None, size=1):
+    """Raw outputs, or predictions where a loss gives the link."""
+    state = network.initial_state() if state is None else state
+    out = np.full((X.shape[0], network.n_out), np.nan, core.DTYPE)
+    params = as_real(core, params)
+    work(core.Predictor(network, make_data(core, X), params, state, out, loss), size)
+    return out
+
+
+def make_targets(rng, loss, n, n_out):
+    """Targets y of n rows that suit the loss of this name."""
+    if loss == "softmax_log_loss":
+        return rng.integers(0, n_out, (n, 1)).astype(float)
+    if loss.startswith("logistic"):
+        return rng.integers(0, 2, (n, n_out)).astype(float)
+    if loss == "poisson":
+        return rng.poisson(2, (n, n_out)).astype(float)
+    return rng.normal(size=(n, n_out))
+
+
+def make_network(core, kind, n_in, n_out, activation="tanh", width=12, **options):
+    """A small network that has the layer `kind` in its first step and behind another one.
+
+    `width` and `n_in` must be multiples of 3.
+    """
+    act, k, w = activation, n_in, width
+    inputs = None
+    if kind == "Dense":
+        layers = [core.Dense(k, w, act), core.Dense(w, w, act)]
+    elif kind == "PositionDense":
+        layers = [core.PositionDense(k, w // 3, 3, act), core.PositionDense(w, w, 1, act)]
+    elif kind == "Dropout":
+        layers = [core.Dropout(k, 0.2), core.Dense(k, w, act), core.Dropout(w, 0.3)]
+    elif kind in ("LayerNorm", "BatchNorm"):
+        norm = core.LAYERS[kind]
+        layers = [norm(k), core.Dense(k, w, act), norm(w)]
+    elif kind == "Add":
+        # X and slot 3 are read twice, and slot 4 by both sides of one sum.
+        layers = [core.Dense(k, k, act), core.Add(k), core.Dense(k, w, act)]
+        layers += [core.Dense(w, w, act), core.Add(w), core.Add(w), core.Dense(w, w, act)]
+        inputs = [(0,), (1, 0), (2,), (3,), (4, 3), (5, 5), (6,), (7,)]
+    else:
+        raise ValueError(f"say here how a network with {kind} looks")
+    return core.Network([*layers, core.Dense(w, n_out)], inputs, **options)

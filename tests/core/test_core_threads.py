@@ -1,0 +1,513 @@
+"""Teams, jobs, the number of threads, BLAS held to one thread, and forks."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+import scipy.linalg  # noqa: F401  brings its BLAS, which single_threaded_blas() must hold too
+import threadpoolctl
+from driver import make_data, make_network, make_trainer, predict, train
+
+from sknet import _core, threads
+from sknet.threads import Team, available_threads, single_threaded_blas
+
+TIMEOUT = 60  # seconds after which what should end at once is said to hang
+
+
+def in_time(function, *args):
+    """function(*args) in a thread of its own: a hang is a failure, not the end of the tests."""
+    outcome = {}
+
+    def target():
+        try:
+            outcome["result"] = function(*args)
+        except BaseException as exception:
+            outcome["exception"] = exception
+
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    assert not thread.is_alive(), f"no end after {TIMEOUT} s"
+    if "exception" in outcome:
+        raise outcome["exception"]
+    return outcome["result"]
+
+
+def helpers():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("sknet-")]
+
+
+class Task:
+    """A small training, epoch by epoch, on any team."""
+
+    def __init__(self, core, n=200, width=12, batch_size=40):
+        rng = np.random.default_rng(0)
+        self.network = make_network(core, "BatchNorm", 12, 3, width=width)
+        self.X, self.y = rng.normal(size=(n, 12)), rng.integers(0, 3, (n, 1))
+        self.params = (rng.normal(size=self.network.n_params) / 4).astype(core.DTYPE)
+        self.start = self.params.copy()
+        self.core, self.epoch, self.batch_size = core, 0, batch_size
+        self.loss = core.LOSSES["softmax_log_loss"](3)
+        self.trainer, self.state, self.moments = make_trainer(
+            core, self.network, self.loss, core.Adam(), make_data(core, self.X, self.y),
+            self.params, batch_size=batch_size,
+        )  # fmt: skip
+
+    def next_epoch(self):
+        n = self.trainer.n_batches
+        self.trainer.set_epoch(None, np.full(n, 0.01), self.epoch * n, self.epoch << 32)
+        self.epoch += 1
+        return self.trainer
+
+    def run(self, team, epochs):
+        for _ in range(epochs):
+            team.run(self.next_epoch())
+        return self
+
+    def expected(self, epochs):
+        """Parameters after as many epochs on one thread."""
+        return train(
+            self.core, self.network, self.loss, self.X, self.y, params=self.start, epochs=epochs,
+            optimizer=self.core.Adam(), batch_size=self.batch_size,
+        ).params  # fmt: skip
+
+
+def fit(n_threads, epochs=3, **options):
+    """Trains a task on a team of its own and returns its parameters as bytes."""
+    task = Task(_core.load(np.float64), **options)
+    with Team(n_threads, work=0) as team:
+        return task.run(team, epochs).params.tobytes()
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_team_trains_with_the_same_bits(core, size):
+    def run():
+        task = Task(core)
+        with Team(size, work=0) as team:
+            assert team.size == size
+            assert len(helpers()) == size - 1
+            task.run(team, 4)
+        return task
+
+    task = in_time(run)
+    assert (task.params == task.expected(4)).all()
+    assert not helpers()
+
+
+def test_team_predicts(core):
+    network = core.Network([core.Dense(5, 7, "tanh"), core.Dense(7, 2)])
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 5)).astype(core.DTYPE)
+    params = rng.normal(size=network.n_params).astype(core.DTYPE)
+    out = np.empty((1000, 2), core.DTYPE)
+    job = core.Predictor(network, make_data(core, X), params, network.initial_state(), out)
+    with Team(4, work=0) as team:
+        for _ in range(3):  # a job may be run again
+            out.fill(np.nan)
+            in_time(team.run, job)
+            assert (out == predict(core, network, X, params)).all()
+
+
+def test_every_worker_is_called_once(core64):
+    class Calls(core64.Job):
+        ranks = []
+
+        def work(self, rank):
+            self.ranks.append(rank)
+
+    job = Calls()
+    with Team(5, work=0) as team:
+        in_time(team.run, job)
+        assert sorted(job.ranks) == [0, 1, 2, 3, 4]
+
+
+def test_little_work_keeps_to_one_thread():
+    with Team(None, work=10) as team:
+        assert team.size == 1
+    with Team(None, work=1e12) as team:
+        assert 1 <= team.size <= joblib.cpu_count()
+
+
+class Failing:
+    """A Trainer whose rank 0 does not come."""
+
+    def __init__(self, trainer, exception):
+        self.trainer, self.exception = trainer, exception
+        self.start, self.abort = trainer.start, trainer.abort
+
+    def work(self, rank):
+        if rank == 0:
+            raise self.exception
+        self.trainer.work(rank)
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_nobody_waits_for_a_rank_0_that_fails(core64, size, exception):
+    def run():
+        task = Task(core64)
+        with Team(size, work=0) as team:
+            with pytest.raises(exception):
+                team.run(Failing(task.next_epoch(), exception))
+            assert (task.params == task.start).all()  # what one worker cannot end is not begun
+            task.epoch = 0
+            task.run(team, 2)  # the team is as good as before
+        assert not helpers()
+        return task
+
+    task = in_time(run)
+    assert (task.params == task.expected(2)).all()
+
+
+def test_helpers_end_after_an_exception():
+    def run():
+        with Team(4, work=0):
+            assert len(helpers()) == 3
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        in_time(run)
+    assert not helpers()
+
+
+@pytest.mark.parametrize("n_startable", [0, 1, 2])
+def test_a_thread_that_cannot_start_makes_a_smaller_team(core64, monkeypatch, n_startable):
+    start = threading.Thread.start
+    left = [n_startable]
+
+    def start_some(thread):
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    task = Task(core64)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_some)
+        team = Team(8, work=0).__enter__()
+    try:
+        assert team.size == 1 + n_startable
+        in_time(task.run, team, 3)
+    finally:
+        team.__exit__(None, None, None)
+    assert (task.params == task.expected(3)).all()
+
+
+# --------------------------------------------------------------------------------------------
+# How many threads
+
+
+@pytest.fixture
+def eight_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    monkeypatch.setattr(joblib, "effective_n_jobs", lambda n_jobs: 8)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("1", 1), ("3", 3), ("2,4", 2), (" 5 ", 5), ("99", 8), ("0", 8), ("", 8), ("many", 8)],
+)
+def test_available_threads_heeds_omp_num_threads(eight_cores, monkeypatch, value, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert available_threads() == expected
+
+
+def test_available_threads_heeds_joblib(eight_cores, monkeypatch):
+    assert available_threads() == 8
+    monkeypatch.setattr(joblib, "effective_n_jobs", lambda n_jobs: 1)
+    assert available_threads() == 1
+
+
+@contextlib.contextmanager
+def fits_elsewhere(n):
+    """Teams of n other threads at work."""
+    begun, end = threading.Barrier(n + 1), threading.Event()
+
+    def hold():
+        with Team(1, work=0):
+            begun.wait(TIMEOUT)
+            end.wait(TIMEOUT)
+
+    others = [threading.Thread(target=hold) for _ in range(n)]
+    for other in others:
+        other.start()
+    try:
+        begun.wait(TIMEOUT)
+        yield
+    finally:
+        end.set()
+        for other in others:
+            other.join(TIMEOUT)
+
+
+@pytest.mark.parametrize(("n_others", "size"), [(0, 8), (1, 4), (2, 2), (3, 2), (7, 1), (20, 1)])
+def test_running_teams_share_the_cores(eight_cores, n_others, size):
+    with fits_elsewhere(n_others):
+        with Team(None, work=1e12) as team:
+            assert team.size == size
+            with Team(None, work=1e12) as inner:  # a prediction within a fit, while that waits
+                assert inner.size == size
+        with Team(5, work=0) as asked_for:
+            assert asked_for.size == 5
+    assert available_threads() == 8
+
+
+def test_a_team_that_ends_by_an_exception_gives_its_share_back(eight_cores):
+    with fits_elsewhere(1):
+        with pytest.raises(ZeroDivisionError), Team(1, work=0):
+            assert available_threads() == 4
+            raise ZeroDivisionError
+        assert available_threads() == 8
+    assert available_threads() == 8
+
+
+# --------------------------------------------------------------------------------------------
+# BLAS
+
+
+def blas_threads():
+    return [
+        pool["num_threads"]
+        for pool in threadpoolctl.threadpool_info()
+        if pool["user_api"] == "blas"
+    ]
+
+
+def forget_who_controls_blas():
+    """threadpoolctl >= 3.7 lets one thread only set the limits of OpenBLAS, the first to do so."""
+    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    if hasattr(controller, "clear_controlling_thread"):
+        controller.clear_controlling_thread(force=True)
+
+
+@pytest.fixture
+def two_blas_threads():
+    """The threads of each BLAS, two or more, nobody having limited them."""
+    before = blas_threads()
+    if not before or set(before) == {1}:
+        pytest.skip("no BLAS here whose threads can be limited")
+    forget_who_controls_blas()
+    yield before
+    forget_who_controls_blas()
+    threadpoolctl.threadpool_limits(limits=max(before), user_api="blas")
+    forget_who_controls_blas()
+
+
+def test_blas_is_held_to_one_thread(two_blas_threads):
+    with single_threaded_blas():
+        assert set(blas_threads()) == {1}
+        with single_threaded_blas():
+            assert set(blas_threads()) == {1}
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == two_blas_threads
+
+
+def test_blas_is_released_after_an_exception(two_blas_threads):
+    with pytest.raises(ZeroDivisionError), single_threaded_blas():
+        raise ZeroDivisionError
+    assert blas_threads() == two_blas_threads
+
+
+def test_blas_is_held_in_whichever_thread(two_blas_threads):
+    """In one thread after the other, while the first is alive."""
+
+    def hold():
+        with single_threaded_blas():
+            return blas_threads()
+
+    for _ in range(2):
+        assert set(hold()) == {1}
+        assert set(in_time(hold)) == {1}
+        assert blas_threads() == two_blas_threads
+
+
+@pytest.mark.parametrize("outlives", [False, True], ids=["threads end", "threads live on"])
+def test_overlapping_holders_of_blas_in_threads(two_blas_threads, outlives):
+    """The one who came first leaves first; the limit stays until the last one leaves."""
+    entered, leave, left = ([threading.Event() for _ in range(3)] for _ in range(3))
+    end = threading.Event()
+
+    def hold(i):
+        with single_threaded_blas():
+            entered[i].set()
+            leave[i].wait(TIMEOUT)
+        left[i].set()
+        if outlives:
+            end.wait(TIMEOUT)
+
+    holders = [threading.Thread(target=hold, args=(i,)) for i in range(3)]
+    for i in range(3):
+        holders[i].start()
+        assert entered[i].wait(TIMEOUT)
+    held = []
+    for i in range(3):
+        held.append(set(blas_threads()))
+        leave[i].set()
+        assert left[i].wait(TIMEOUT)
+        if not outlives:
+            holders[i].join(TIMEOUT)
+    after = blas_threads()
+    end.set()
+    for holder in holders:
+        holder.join(TIMEOUT)
+    assert held == [{1}] * 3
+    assert after == two_blas_threads
+
+
+# --------------------------------------------------------------------------------------------
+# The GIL
+
+
+@pytest.mark.parametrize("form", ["Trainer", "Predictor"])
+def test_python_threads_advance_during_a_job(core64, form):
+    """Work of many tenths of a second; with the GIL held the other thread would not wake at all."""
+    n, width = 3000, 600
+    network = core64.Network(
+        [core64.Dense(12, width), core64.Dense(width, width), core64.Dense(width, 1)]
+    )
+    rng = np.random.default_rng(0)
+    X, params = rng.normal(size=(n, 12)), rng.normal(size=network.n_params) / width
+    loss, y = core64.LOSSES["squared_error"](1), np.zeros((n, 1))
+    if form == "Trainer":
+        data = make_data(core64, X, y)
+        job, *_ = make_trainer(core64, network, loss, core64.SGD(), data, params, batch_size=100)
+        job.set_epoch(None, np.zeros(job.n_batches), 0, 0)
+    else:
+        X = np.tile(X, (4, 1))
+        out = np.empty((4 * n, 1))
+        job = core64.Predictor(network, make_data(core64, X), params, network.initial_state(), out)
+    count, done = [0], threading.Event()
+
+    def count_up():
+        while not done.is_set():
+            count[0] += 1
+            time.sleep(0.0005)
+
+    counter = threading.Thread(target=count_up)
+    counter.start()
+    try:
+        job.start(1)
+        begin = count[0]
+        job.work(0)
+        advanced = count[0] - begin
+    finally:
+        done.set()
+        counter.join()
+    assert advanced >= 8
+
+
+# --------------------------------------------------------------------------------------------
+# Fork
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+# Python 3.12 warns of any fork beside threads; that is what these tests are about.
+beside_threads = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+
+def in_child(function):
+    """Whether function() returns true in a forked child, within the timeout."""
+    pid = os.fork()
+    if pid == 0:
+        status = 2
+        try:
+            signal.alarm(TIMEOUT)  # ends the child, whatever it hangs in
+            status = 0 if function() else 1
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(pid, 0)
+    assert not os.WIFSIGNALED(status), f"child ended by signal {os.WTERMSIG(status)}"
+    return os.WEXITSTATUS(status) == 0
+
+
+@needs_fork
+@beside_threads
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_fork_after_a_fit(size):
+    expected = fit(size)
+    assert in_child(lambda: fit(size) == expected)
+    assert fit(size) == expected
+
+
+@needs_fork
+@beside_threads
+def test_fork_while_another_thread_fits():
+    expected = fit(1)
+    stop, begun = threading.Event(), threading.Event()
+
+    def keep_fitting():
+        while not stop.is_set():
+            with single_threaded_blas():
+                fit(2, epochs=20, n=2000)
+            begun.set()
+
+    def child():
+        with single_threaded_blas():
+            return fit(2) == expected and set(blas_threads()) <= {1}
+
+    fitting = threading.Thread(target=keep_fitting)
+    fitting.start()
+    try:
+        assert begun.wait(TIMEOUT)
+        for attempt in range(8):
+            time.sleep(0.003 * attempt)
+            assert in_child(child)
+    finally:
+        stop.set()
+        fitting.join(TIMEOUT)
+    assert not fitting.is_alive()
+
+
+@needs_fork
+@beside_threads
+def test_child_counts_no_teams_of_its_parent(eight_cores):
+    with fits_elsewhere(3):
+        assert available_threads() == 2
+        assert in_child(lambda: available_threads() == 8)
+
+
+@needs_fork
+@beside_threads
+def test_child_of_a_holder_of_blas_has_its_threads_back(two_blas_threads):
+    with single_threaded_blas():
+        assert in_child(lambda: blas_threads() == two_blas_threads)
+        assert set(blas_threads()) == {1}
+
+
+@needs_fork
+@beside_threads
+def test_fork_in_the_moment_another_thread_takes_blas(monkeypatch):
+    """The limit is being set, its lock held: the child must still be able to take it."""
+    limits, taking, forked = threadpoolctl.threadpool_limits, threading.Event(), threading.Event()
+
+    def slow_limits(**options):
+        taking.set()
+        assert forked.wait(TIMEOUT)
+        return limits(**options)
+
+    def take():
+        with single_threaded_blas():
+            pass
+
+    def child():
+        threadpoolctl.threadpool_limits = limits
+        signal.alarm(5)
+        take()
+        return True
+
+    monkeypatch.setattr(threads, "_shared", threads._Shared())  # nobody has held BLAS before
+    with monkeypatch.context() as patch:
+        patch.setattr(threadpoolctl, "threadpool_limits", slow_limits)
+        taker = threading.Thread(target=take)
+        taker.start()
+        assert taking.wait(TIMEOUT)
+        try:
+            assert in_child(child)
+        finally:
+            forked.set()
+            taker.join(TIMEOUT)
