@@ -28,6 +28,7 @@ from sknet.typing import ArrayLike, MatrixLike
 
 __all__ = ["BaseNetwork"]
 
+CALLER = 7  # frames from a warning here up to the user's call of fit or partial_fit
 _REGISTRIES = _core.load(np.float64)  # its names are those of every binary
 
 
@@ -244,6 +245,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             X, y, sample_weight = X[present], y[present], sample_weight[present]
         y = self._check_y(y, first=first, classes=classes, complete=complete)
         weight = self._weights_of_y(y, sample_weight)
+        if weight is not None and not weight.any():
+            raise ValueError("class_weight must leave some row a weight > 0, got zeros only.")
         if weight is not None and not weight.all():
             present = np.flatnonzero(weight)
             X, y, weight = X[present], y[present], weight[present]
@@ -392,7 +395,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
                 f"clipped: batch_size={self.batch_size}, n_samples={n_samples}.",
-                stacklevel=2,
+                stacklevel=CALLER,
             )
         return TrainingOptions(
             alpha=self.alpha,
@@ -423,25 +426,26 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 f"{self._divergence_message(X)} Training ended after epoch {self.n_iter_}; the "
                 "parameters with the best validation score are kept.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=CALLER,
             )
         elif reason == "interrupted":
             warnings.warn(
-                "Training interrupted by user. The best parameters so far are kept.", stacklevel=2
+                "Training interrupted by user. The best parameters so far are kept.",
+                stacklevel=CALLER,
             )
         elif reason == "max_epochs" and not incremental:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=CALLER,
             )
         elif reason == "limit":
             warnings.warn(
                 f"lbfgs failed to converge after {self.n_iter_} iteration(s): {message}. Increase "
                 "max_iter or max_fun, or scale the data.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=CALLER,
             )
 
     def _optimizer(self, model):

@@ -277,7 +277,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             if len(self.classes_) < 2:
                 name = "y" if classes is None else "classes"
                 raise ValueError(
-                    f"{name} must have at least 2 classes, got one class: {self.classes_[0]!r}."
+                    f"{name} must have at least 2 classes among the rows of positive weight, got "
+                    f"one class: {self.classes_[0]}."
                 )
         elif not hasattr(self, "_multilabel"):  # weights were set by hand
             self._multilabel = kind == "multilabel-indicator"

@@ -92,7 +92,11 @@ SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdi
     }
 }
 
+#define ONE_BY_ONE __asm__ volatile("" ::: "memory")
+
 #else /* a compiler without vector types: the same sums, in the same order */
+
+#define ONE_BY_ONE ((void)0)
 
 static void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                        ptrdiff_t a_column, const real_t *B, real_t *C, ptrdiff_t c_row,
@@ -201,6 +205,7 @@ static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrd
                 const double o = others[p * others_row + other], l = lanes[p * lanes_row + lane];
                 const double xw = (weight ? weight[p] : 1) * (x_in_lanes ? l : o);
                 sum += xw * (x_in_lanes ? o : l);
+                ONE_BY_ONE; /* else products are made in vectors, and rounded before the sum */
             }
             C[lane * c_lane + other * c_other] = (real_t)sum;
         }
