@@ -326,15 +326,19 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             sample_weight = None if sample_weight is None else sample_weight[train]
         optimizer = self._optimizer(model)
         progress.begin_stage(
-            optimizer.n_moments, model.params.size, model.params.dtype, self.learning_rate_init
+            optimizer.n_moments,
+            model.params.size,
+            model.params.dtype,
+            float(self.learning_rate_init),
         )
         options = self._options(X, sample_weight, max_iter=1 if incremental else self.max_iter)
         if options.learning_rate == "constant":
-            progress.learning_rate = self.learning_rate_init
+            progress.learning_rate = options.learning_rate_init
         monitor = Monitor(
             self,
             X,
             y,
+            sample_weight,
             options.max_iter,
             None if validation is None else self._scorer(model, *validation),
             self.early_stopping,
@@ -354,7 +358,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             self.best_validation_score_ = (
                 progress.patience.best_score
                 if self.early_stopping
-                else max(self.validation_scores_)
+                else max(self.validation_scores_, default=-math.inf)
             )
         self.best_loss_ = None if self.early_stopping else progress.patience.best_loss
         self._warn(reason, X, incremental)
@@ -372,7 +376,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     def _run_lbfgs(self, model, loss, X, y, targets, sample_weight):
         """Trains the model by L-BFGS and sets what fit learns on the way."""
-        monitor = Monitor(self, X, y, self.max_iter)
+        monitor = Monitor(self, X, y, sample_weight, self.max_iter)
         total_weight = X.shape[0] if sample_weight is None else np.sum(sample_weight, dtype=float)
         reason, self.n_iter_, self.loss_, message = fit_lbfgs(
             model,
@@ -398,15 +402,15 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 stacklevel=CALLER,
             )
         return TrainingOptions(
-            alpha=self.alpha,
+            alpha=float(self.alpha),
             batch_size=batch_size,
             shuffle=self.shuffle,
             learning_rate=self.learning_rate if self.solver == "sgd" else "constant",
-            learning_rate_init=self.learning_rate_init,
-            power_t=self.power_t,
+            learning_rate_init=float(self.learning_rate_init),
+            power_t=float(self.power_t),
             max_iter=max_iter,
             max_fun=self.max_fun,
-            tol=self.tol,
+            tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
             n_threads=self.n_threads,
             mean_weight=self._mean_weight(sample_weight),
@@ -505,8 +509,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     # The fitted network ---------------------------------------------------------------------
 
     def _set_model(self, model):
-        self.coefs_ = model.coefs
-        self.intercepts_ = model.intercepts
+        self.coefs_ = list(model.coefs)  # lists of their own: users may set an element
+        self.intercepts_ = list(model.intercepts)
         self._fitted_model = model
 
     def _model(self):

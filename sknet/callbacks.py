@@ -17,13 +17,14 @@ class EpochTasks:
     Parameters
     ----------
     estimator : estimator with CallbackSupportMixin
-    X, y : the training data, as handed to fit
+    X, y, sample_weight : the training data
     max_epochs : int
     """
 
-    def __init__(self, estimator, X, y, max_epochs):
+    def __init__(self, estimator, X, y, sample_weight, max_epochs):
         self.estimator = estimator
-        self.data = {"X": X, "y": y}
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.data = {"X": X, "y": y, "metadata": metadata}
         self.context = None
         if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
             self.context = estimator._init_callback_context(max_subtasks=max_epochs)
@@ -34,19 +35,17 @@ class EpochTasks:
             self.epoch = self.context.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
-    def end_epoch(self, metadata, fitted_attributes):
+    def end_epoch(self, fitted_attributes):
         """Ends an epoch; returns whether a callback asks to stop.
 
         Parameters
         ----------
-        metadata : dict
         fitted_attributes : callable() -> dict
             Copies of the attributes that make the estimator predict as of now; called only if a
             callback wants them.
         """
         return self.context is not None and self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
-            metadata=metadata,
             reconstruction_attributes=fitted_attributes,
             **self.data,
         )

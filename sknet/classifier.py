@@ -337,7 +337,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     def _stratify(self, y):
         if self._multilabel:
             return None
-        return y == self.classes_[1] if len(self.classes_) == 2 else y
+        return (y == self.classes_[1])[:, None] if len(self.classes_) == 2 else y
 
     # Predictions out ------------------------------------------------------------------------
 
@@ -401,8 +401,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         if self.out_activation_ == "softmax":
             return self._raw_prediction(X, "softmax_log_loss")
         if self._multilabel:
-            proba = self._raw_prediction(X, "logistic_log_loss")
-            return np.minimum(proba, np.nextafter(proba.dtype.type(1), 0), out=proba)
+            return self._below_one(self._raw_prediction(X, "logistic_log_loss"))
         raw = self._raw_prediction(X)
         if raw.shape[1] > 1:
             return np.exp(self._log_shares(raw))
@@ -425,11 +424,16 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         raw = self._raw_prediction(X)
         if self.out_activation_ == "softmax":
             return log_softmax(raw, axis=1)
-        if self._multilabel:
-            return log_expit(raw)
+        if self._multilabel:  # near 1, the logarithm of what predict_proba says
+            proba = _core.load(raw.dtype).elementary("logistic", raw.ravel()).reshape(raw.shape)
+            return np.where(raw < 0, log_expit(raw), np.log(self._below_one(proba)))
         if raw.shape[1] == 1:
             return log_expit(np.hstack([-raw, raw]))
         return self._log_shares(raw)
+
+    @staticmethod
+    def _below_one(proba):
+        return np.minimum(proba, np.nextafter(proba.dtype.type(1), 0), out=proba)
 
     @staticmethod
     def _log_shares(raw):

@@ -11,7 +11,7 @@ class Monitor:
     Parameters
     ----------
     estimator : estimator
-    X, y : the training data, for callbacks
+    X, y, sample_weight : the training data, for callbacks
     max_epochs : int
     score : callable(Model) -> float, or None
         Validation score.
@@ -24,8 +24,8 @@ class Monitor:
         Per epoch.
     """
 
-    def __init__(self, estimator, X, y, max_epochs, score=None, score_decides=False):
-        self._tasks = EpochTasks(estimator, X, y, max_epochs)
+    def __init__(self, estimator, X, y, sample_weight, max_epochs, score=None, score_decides=False):
+        self._tasks = EpochTasks(estimator, X, y, sample_weight, max_epochs)
         self._score = score
         self.score_decides = score_decides
         self.losses = []
@@ -41,11 +41,9 @@ class Monitor:
     def end_epoch(self, model, loss, score):
         """Notes an epoch; returns whether a callback asks to stop."""
         self.losses.append(loss)
-        metadata = {"loss": loss}
         if score is not None:
             self.scores.append(score)
-            metadata["validation_score"] = score
-        return self._tasks.end_epoch(metadata, lambda: _fitted_attributes(model))
+        return self._tasks.end_epoch(lambda: _fitted_attributes(model))
 
     def end(self):
         """The fit is over, the estimator fitted."""

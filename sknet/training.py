@@ -277,7 +277,8 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
         model.params[...] = intermediate_result.x
         if monitor.end_epoch(model, value, None):
             raise StopIteration
-        monitor.begin_epoch()
+        if n_iter < options.max_iter:
+            monitor.begin_epoch()
 
     reason, message = "converged", ""
     work = min(LBFGS_ROWS, data.n_samples) * model.n_weights

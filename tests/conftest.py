@@ -1,8 +1,13 @@
 """Fixtures shared by all tests."""
 
+import os
+
 import pytest
 
 from sknet import _core
+
+# Tests that start Python want the installed package, not the folder they are run in.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 LEVELS = tuple(reversed(_core.CPU_LEVELS))
 

@@ -16,6 +16,7 @@ cdef class Predictor(Job):
     cdef real_t[:, ::1] scratch  # (size, ...) per worker: X made dense, all slots, layer scratch
     cdef Py_ssize_t[::1] rows    # (n_samples) row numbers of sparse X
     cdef Py_ssize_t block_rows, width
+    cdef bint densifies  # sparse X, for a first layer that wants it dense
     cdef Workspace workspace
     cdef const Py_ssize_t[:, ::1] tiles
     cdef const real_t[::1] params
@@ -38,7 +39,8 @@ cdef class Predictor(Job):
         self.tiles = network.tiles()
         if data.is_sparse:
             self.rows = np.arange(data.n_samples)
-        self.width = network.n_scratch + network.n_in + sum(
+        self.densifies = data.is_sparse and not network.takes_sparse
+        self.width = network.n_scratch + self.densifies * network.n_in + sum(
             (<Layer> layer).n_out + (<Layer> layer).n_cache for layer in network.layers
         )
         self.workspace.W = &params[0] if params.shape[0] else NULL
@@ -64,7 +66,8 @@ cdef class Predictor(Job):
         ws.cache = ws.Y + n_steps
         next_block = <real_t*> (ws.cache + n_steps)
         X = next_block
-        next_block += self.block_rows * self.network.n_in
+        if self.densifies:
+            next_block += self.block_rows * self.network.n_in
         for i in range(n_steps):
             ws.Y[i] = next_block
             next_block += self.block_rows * (<Layer> self.network.steps[i].layer).n_out
@@ -94,7 +97,7 @@ cdef class Predictor(Job):
             ws.sparse = NULL
             if not self.data.is_sparse:
                 ws.X = self.data.X + first * self.data.n_features
-            elif self.network.takes_sparse:
+            elif not self.densifies:
                 sparse.rows = &self.rows[first]
                 sparse.indptr = self.data.csr_indptr
                 sparse.indices = self.data.csr_indices
