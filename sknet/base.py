@@ -5,8 +5,9 @@ import math
 import operator
 import types
 import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Self
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from scipy import sparse
@@ -28,6 +29,7 @@ from sknet.typing import ArrayLike, MatrixLike
 
 __all__ = ["BaseNetwork"]
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 CALLER = 7  # frames from a warning here up to the user's call of fit or partial_fit
 _REGISTRIES = _core.load(np.float64)  # its names are those of every binary
 
@@ -36,7 +38,7 @@ class NotAvailableError(AttributeError, ValueError):
     """A method that the parameters rule out: absent for hasattr, a ValueError when called."""
 
 
-def when_available(check):
+def when_available(check: Callable[[Any], None]) -> Callable[[Method], Method]:
     """Makes a method an attribute only where check(estimator) does not raise NotAvailableError."""
 
     class Available:
@@ -50,23 +52,28 @@ def when_available(check):
             check(estimator)
             return types.MethodType(self.method, estimator)
 
-    return Available
+    return cast(Callable[[Method], Method], Available)
 
 
-def unchanged_on_error(method):
-    """Leaves the estimator as it was when `method` raises: a fitted one stays fitted."""
+def fitting(method: Method) -> Method:
+    """What fit and partial_fit have in common.
+
+    Parameters are checked and callbacks torn down, as scikit-learn does it; and when the method
+    raises, the estimator is left as it was: a fitted one stays fitted.
+    """
+    checked = _fit_context(prefer_skip_nested_validation=True)(method)
 
     @functools.wraps(method)
-    def method_or_nothing(self, *args, **kwargs):
+    def fit_or_nothing(self, *args, **kwargs):
         before = dict(vars(self))
         try:
-            return method(self, *args, **kwargs)
+            return checked(self, *args, **kwargs)
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
             raise
 
-    return method_or_nothing
+    return cast(Method, fit_or_nothing)
 
 
 class BaseNetwork(CallbackSupportMixin, BaseEstimator):
@@ -135,8 +142,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     # Fitting --------------------------------------------------------------------------------
 
-    @unchanged_on_error
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fitting
     def fit(
         self,
         X: MatrixLike,

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax, logsumexp
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sknet import _core
-from sknet.base import BaseNetwork, unchanged_on_error, when_available
+from sknet.base import BaseNetwork, fitting, when_available
 from sknet.typing import MatrixLike
 
 __all__ = ["MLPClassifier"]
@@ -442,8 +442,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         return log_outputs - logsumexp(log_outputs, axis=1, keepdims=True)
 
     @when_available(lambda self: self._check_partial_fit())
-    @unchanged_on_error
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fitting
     def partial_fit(
         self,
         X: MatrixLike,

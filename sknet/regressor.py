@@ -5,12 +5,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sknet.base import BaseNetwork, unchanged_on_error, when_available
+from sknet.base import BaseNetwork, fitting, when_available
 from sknet.typing import MatrixLike
 
 __all__ = ["MLPRegressor"]
@@ -269,8 +269,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         return y[:, 0] if y.shape[1] == 1 else y
 
     @when_available(lambda self: self._check_partial_fit())
-    @unchanged_on_error
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fitting
     def partial_fit(
         self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -395,3 +396,17 @@ def test_unknown_cpu_level(wrong):
 def test_import_is_silent_and_starts_no_thread():
     code = "import threading, sknet; print(threading.active_count(), end='')"
     assert run(code, "-W", "error", "-X", "dev") == "1"
+
+
+@pytest.mark.parametrize("method", ["minibatch", "lbfgs", "partial_fit"])
+def test_warnings_point_at_the_call(method):
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if method == "partial_fit":
+            MLPClassifier((3,), batch_size=100).partial_fit(X, y, classes=[0, 1])
+        else:
+            MLPClassifier((3,), max_iter=2, solver="lbfgs" if method == "lbfgs" else "sgd").fit(
+                X, y
+            )
+    assert [warning.filename for warning in caught] == [__file__]

@@ -277,3 +277,13 @@ def test_given_rows_replace_the_split():
     assert net.t_ == 60 * net.n_iter_
     split = make("regressor", early_stopping=True).fit(X, y)
     assert split.t_ == 54 * split.n_iter_
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_validation_rows_need_not_hold_all_classes():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), np.arange(30) % 3
+    net = MLPClassifier((4,), max_iter=2, warm_start=True, random_state=0)
+    for n_scores in (2, 4):
+        net.fit(X, y, X_val=X[y < 2], y_val=y[y < 2])
+        assert len(net.validation_scores_) == n_scores

@@ -303,3 +303,27 @@ def test_early_stopping_with_class_weight():
     net.fit(X, CODES)
     assert len(net.validation_scores_) == net.n_iter_
     assert net.best_validation_score_ == max(net.validation_scores_)
+
+
+def test_classes_of_absent_rows_do_not_count():
+    """A class seen only in rows of weight zero is as absent as they are."""
+    net, y = make("multiclass")
+    weight = (y != 2).astype(float)
+    net.fit(X, y, weight)
+    assert_array_equal(net.classes_, [0, 1])
+    with pytest.raises(ValueError, match="at least 2 classes among the rows of positive weight"):
+        net.fit(X, y, (y == 1).astype(float))
+
+
+def test_class_weight_that_leaves_no_row():
+    net, y = make("binary", class_weight={0: 0.0, 1: 1.0})
+    with pytest.raises(ValueError, match="class_weight must leave some row a weight > 0"):
+        net.partial_fit(X[y == 0], y[y == 0], classes=[0, 1])
+
+
+def test_class_weight_holds_for_mini_batches_of_one_row():
+    """Each mini-batch is divided by the mean weight of all rows, not by its own."""
+    net, y = make("binary", class_weight={0: 50.0, 1: 0.01}, batch_size=1, max_iter=50)
+    net.set_params(solver="sgd", learning_rate_init=0.01)
+    assert np.mean(net.fit(X, y).predict(X) == 0) > 0.9
+    assert np.mean(net.set_params(class_weight=None).fit(X, y).predict(X) == 0) < 0.7
