@@ -3,14 +3,16 @@
     python benchmarks/bench_training.py [--turns 5] [--threads N] [--save]
 
 Competitors fit the same data with the same settings in turns (A B A B ...), so that they share the
-machine's ups and downs; the ratio is the median over the turns of the ratio within a turn.
-scikit-learn is measured with both dtypes and counts with its faster one in the float32 rows; the
-float64 rows compare float64 with float64.
+machine's ups and downs; the ratio is the median over the turns of the ratio within a turn. Each
+lives in a process of its own: the threads of one library, which wait busily for a while, must not
+take the time of another. scikit-learn is measured with both dtypes and counts with its faster one
+in the float32 rows; the float64 rows compare float64 with float64.
 """
 
 import argparse
 import datetime
 import itertools
+import multiprocessing
 import platform
 import time
 import warnings
@@ -38,12 +40,6 @@ def make_data(n_samples, n_features, n_classes, dtype):
     return X, rng.integers(0, n_classes, n_samples)
 
 
-def seconds_of_fit(estimator, X, y):
-    begin = time.perf_counter()
-    estimator.fit(X, y)
-    return time.perf_counter() - begin
-
-
 def flops(n_samples, n_features, hidden, n_classes, epochs):
     """Floating-point operations of the products: forward, and backward but for the first input."""
     sizes = [n_features, *hidden, 1 if n_classes == 2 else n_classes]
@@ -51,8 +47,9 @@ def flops(n_samples, n_features, hidden, n_classes, epochs):
     return 2 * n_samples * epochs * (3 * sum(products) - products[0])
 
 
-def measure(workload, dtype, turns, n_threads):
-    """Seconds per turn of sknet and of scikit-learn in each dtype it is compared in."""
+def compete(library, dtype, workload, n_threads, connection):
+    """Runs in a process of its own: a fit for each message, the answer its seconds."""
+    warnings.simplefilter("ignore")
     n_samples, n_features, hidden, n_classes, batch_size, solver, epochs, _ = workload
     settings = {
         "hidden_layer_sizes": hidden,
@@ -62,16 +59,40 @@ def measure(workload, dtype, turns, n_threads):
         "n_iter_no_change": epochs + 1,
         "random_state": 0,
     }
-    dtypes = ["float32", "float64"] if dtype == "float32" else ["float64"]
-    data = {name: make_data(n_samples, n_features, n_classes, name) for name in dtypes}
-    competitors = {("sknet", dtype): sknet.MLPClassifier(**settings, n_threads=n_threads)}
-    competitors |= {("scikit-learn", name): SklearnMLP(**settings) for name in dtypes}
-    seconds = {key: [] for key in competitors}
+    if library == "sknet":
+        estimator = sknet.MLPClassifier(**settings, n_threads=n_threads)
+    else:
+        estimator = SklearnMLP(**settings)
+    data = make_data(n_samples, n_features, n_classes, dtype)
+    while connection.recv():
+        begin = time.perf_counter()
+        estimator.fit(*data)
+        connection.send(time.perf_counter() - begin)
+
+
+def measure(workload, dtype, turns, n_threads):
+    """Seconds per turn of sknet and of scikit-learn in each dtype it is compared in."""
+    context = multiprocessing.get_context("spawn")
+    keys = [("sknet", dtype), ("scikit-learn", dtype)]
+    if dtype == "float32":
+        keys.append(("scikit-learn", "float64"))
+    competitors = {}
+    for key in keys:
+        here, there = context.Pipe()
+        process = context.Process(target=compete, args=(*key, workload, n_threads, there))
+        process.start()
+        competitors[key] = process, here
+    seconds = {key: [] for key in keys}
     for turn in range(turns + 1):
-        for key, estimator in competitors.items():
-            elapsed = seconds_of_fit(estimator, *data[key[1]])
+        for key, (_, connection) in competitors.items():
+            time.sleep(0.1)  # until the threads of the last one are at rest
+            connection.send(True)
+            elapsed = connection.recv()
             if turn > 0:  # the first one warms up
                 seconds[key].append(elapsed)
+    for process, connection in competitors.values():
+        connection.send(False)
+        process.join()
     return seconds
 
 
@@ -81,7 +102,6 @@ def main():
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--save", action="store_true", help="keep the table under results/")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
     lines = [
         f"bench_training, {datetime.date.today()}: sknet {sknet.__version__}, scikit-learn "
         f"{sklearn.__version__}, NumPy {np.__version__}, Python {platform.python_version()}",

@@ -52,15 +52,22 @@ cdef void pack_rows(
 
 
 cdef void pack_rows_transposed(
-    Py_ssize_t begin, Py_ssize_t end, Py_ssize_t m,
+    Py_ssize_t begin, Py_ssize_t end, Py_ssize_t k, Py_ssize_t m,
     const real_t* W,   # IN  (end - begin, m): rows begin..end of a (k, m) matrix
     real_t* panels,    # OUT (k panels, m, PANEL)
 ) noexcept nogil:
-    """Packs the named rows of W, for products dY @ W.T; begin must be a multiple of PANEL."""
-    cdef Py_ssize_t panel, i
-    for panel in range(n_panels(end - begin)):
-        i = begin + panel * PANEL
-        pack_panel(m, min(PANEL, end - i), W + (i - begin) * m, 1, m, panels + i * m)
+    """Packs the named rows of W, for products dY @ W.T; the last rows bring the zeros behind them."""
+    cdef Py_ssize_t i = begin, j, p, columns, last = packed_columns(k) if end == k else end
+    cdef real_t* panel
+    while i < last:
+        columns = min(PANEL - i % PANEL, last - i)
+        panel = panels + i // PANEL * PANEL * m + i % PANEL
+        for p in range(m):
+            for j in range(min(columns, end - i)):
+                panel[p * PANEL + j] = W[(i - begin + j) * m + p]
+            for j in range(max(0, end - i), columns):
+                panel[p * PANEL + j] = 0
+        i += columns
 
 
 cdef void gemm(

@@ -3,38 +3,19 @@
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.ref cimport PyObject
 
-cdef enum:
-    MIN_BLOCK_ROWS = 32  # a full block: enough for batch statistics and for the product kernels
-    MAX_BLOCKS = 64
-
-
-cdef inline Py_ssize_t max_blocks(Py_ssize_t n) noexcept nogil:
-    """Most blocks of a mini-batch of n rows: a power of two, each of 32 rows or more if n has them."""
-    cdef Py_ssize_t n_blocks = 1
-    while n_blocks < MAX_BLOCKS and n >= 2 * n_blocks * MIN_BLOCK_ROWS:
-        n_blocks *= 2
-    return n_blocks
-
-
-cdef inline Py_ssize_t block_rows(Py_ssize_t n) noexcept nogil:
-    """Rows per block of a mini-batch of n rows; the last block may have fewer."""
-    cdef Py_ssize_t n_blocks = max_blocks(n)
-    return (n + n_blocks - 1) // n_blocks
-
-
 ctypedef struct Step:
     PyObject* layer
     int n_inputs
     Py_ssize_t slots[MAX_INPUTS]       # it reads; it writes the slot of its own number plus 1
     bint adds_gradient[MAX_INPUTS]     # whether a later reader of the slot has written dX already
     bint backward                      # whether the gradient goes on from here
-    Py_ssize_t params, state, shared   # where this layer's part of the flat arrays begins
-    Py_ssize_t block_params, block_state
+    Py_ssize_t params, state, shared, block_state  # where this layer's part of each array begins
 
 
 ctypedef struct Workspace:
     # Where one worker finds everything while it passes rows through the network.
     Py_ssize_t n             # rows
+    Py_ssize_t batch_size    # rows of a full mini-batch
     uint64_t key             # for random numbers: of this mini-batch
     const real_t* W          # (n_params)
     const real_t* state      # (n_state)
@@ -47,8 +28,16 @@ ctypedef struct Workspace:
     real_t** cache           # per step: (n, n_cache)
     real_t* dX               # (n, n_in) OUT, or NULL
     real_t* block_state      # (n_blocks, n_block_state)
-    real_t* block_params     # (n_blocks, n_block_params)
+    real_t** block_params    # per step: (n_blocks, n_params), or NULL where it sums by tiles
     real_t* scratch          # this worker's own
+
+
+cdef inline void offset_sparse(Rows* rows, SparseRows* sparse) noexcept nogil:
+    """Points rows.sparse, if any, at the block's rows; `sparse` is where that is kept."""
+    if rows.sparse != NULL:
+        sparse[0] = rows.sparse[0]
+        sparse.rows += rows.first
+        rows.sparse = sparse
 
 
 cdef class Network:
@@ -66,7 +55,7 @@ cdef class Network:
     cdef readonly list layers
     cdef readonly list inputs
     cdef readonly Py_ssize_t n_steps, n_in, n_out, n_params, n_state, n_shared
-    cdef readonly Py_ssize_t n_block_params, n_block_state
+    cdef readonly Py_ssize_t n_block_state
     cdef readonly Py_ssize_t max_tile, n_tile_scratch, n_scratch, n_added
     cdef readonly bint takes_sparse, input_gradient
     cdef Step* steps
@@ -109,13 +98,11 @@ cdef class Network:
                     self.takes_sparse = False
             widths.append(layer.n_out)
             step.params, step.state, step.shared = self.n_params, self.n_state, self.n_shared
-            step.block_params, step.block_state = self.n_block_params, self.n_block_state
+            step.block_state = self.n_block_state
             self.n_params += layer.n_params
             self.n_state += layer.n_state
             self.n_shared += layer.n_shared
             self.n_block_state += layer.n_block_state
-            if layer.sums_by_blocks:
-                self.n_block_params += layer.n_params
             self.max_tile = max(self.max_tile, min(layer.tile_size, layer.n_params))
             self.n_tile_scratch = max(self.n_tile_scratch, layer.n_tile_scratch)
             self.n_scratch = max(self.n_scratch, layer.n_scratch)
@@ -167,6 +154,7 @@ cdef class Network:
         cdef int which
         rows.n = n
         rows.first = first
+        rows.batch_size = ws.batch_size
         rows.key = mix_key(ws.key, i)
         rows.W = ws.W + step.params
         rows.state = ws.state + step.state
@@ -194,10 +182,7 @@ cdef class Network:
         cdef SparseRows sparse
         for i in range(self.n_steps):
             self.view(i, ws, first, n, &rows)
-            if rows.sparse != NULL:
-                sparse = rows.sparse[0]
-                sparse.rows += first
-                rows.sparse = &sparse
+            offset_sparse(&rows, &sparse)
             rows.block_state = (
                 ws.block_state + block * self.n_block_state + self.steps[i].block_state
             )
@@ -216,12 +201,14 @@ cdef class Network:
         cdef Py_ssize_t i, k, slot
         cdef int which
         cdef Rows rows
+        cdef SparseRows sparse
         cdef Step* step
         cdef real_t* total
         cdef real_t* added = ws.scratch + block_rows(ws.n) * self.n_scratch
         for i in range(self.n_steps - 1, -1, -1):
             step = self.steps + i
             self.view(i, ws, first, n, &rows)
+            offset_sparse(&rows, &sparse)
             rows.block_state = ws.block_state + block * self.n_block_state + step.block_state
             rows.dY = ws.dY[i] + first * (<Layer> step.layer).n_out
             for which in range(step.n_inputs):
@@ -235,9 +222,9 @@ cdef class Network:
                     for k in range(n * (<Layer> step.layer).n_in):
                         total[k] += rows.dX[which][k]
             self.weigh(i, ws, &rows)
-            if (<Layer> step.layer).sums_by_blocks and (<Layer> step.layer).n_params:
+            if ws.block_params[i] != NULL:
                 (<Layer> step.layer).accumulate_params(
-                    &rows, ws.block_params + block * self.n_block_params + step.block_params
+                    &rows, ws.block_params[i] + block * (<Layer> step.layer).n_params
                 )
 
     cdef inline real_t* slot_gradient(self, Workspace* ws, Py_ssize_t slot, Py_ssize_t first) noexcept nogil:
@@ -251,7 +238,7 @@ cdef class Network:
         cdef Py_ssize_t r, j, m = (<Layer> self.steps[i].layer).n_out
         if ws.weight == NULL or (<Layer> self.steps[i].layer).n_params == 0:
             return
-        if (<Layer> self.steps[i].layer).weighs_rows(ws.n):
+        if (<Layer> self.steps[i].layer).weighs_rows(ws.batch_size):
             return
         for r in range(rows.n):
             for j in range(m):

@@ -89,7 +89,7 @@ cdef class Trainer(Job):
         self.tile_penalty = np.zeros(len(self.tiles))
 
         self.arrays = [params, state, moments, input_gradient]
-        self.pointers = <real_t**> PyMem_Calloc(3 * network.n_steps, sizeof(real_t*))
+        self.pointers = <real_t**> PyMem_Calloc(4 * network.n_steps, sizeof(real_t*))
         if self.pointers == NULL:
             raise MemoryError
         self.shared = np.zeros(max(1, network.n_shared), DTYPE)
@@ -99,12 +99,15 @@ cdef class Trainer(Job):
         self.workspace.Y = self.pointers
         self.workspace.dY = self.pointers + network.n_steps
         self.workspace.cache = self.pointers + 2 * network.n_steps
+        self.workspace.block_params = self.pointers + 3 * network.n_steps
+        self.workspace.batch_size = self.batch_size
         for i, layer in enumerate(network.layers):
             self.workspace.Y[i] = self.allocate((<Layer> layer).n_out * self.batch_size)
             self.workspace.dY[i] = self.allocate((<Layer> layer).n_out * self.batch_size)
             self.workspace.cache[i] = self.allocate((<Layer> layer).n_cache * self.batch_size)
+            if (<Layer> layer).n_params and (<Layer> layer).sums_by_blocks(self.batch_size):
+                self.workspace.block_params[i] = self.allocate((<Layer> layer).n_params * self.n_blocks)
         self.workspace.block_state = self.allocate(network.n_block_state * self.n_blocks)
-        self.workspace.block_params = self.allocate(network.n_block_params * self.n_blocks)
         self.gathered[0] = NULL  # allocated by the first epoch that needs it
         self.gathered[1] = self.allocate(loss.n_targets * self.batch_size)
         self.gathered[2] = self.allocate(self.batch_size)
@@ -280,10 +283,10 @@ cdef class Trainer(Job):
         cdef Py_ssize_t n_penalised = max(0, min(n, (<Layer> step.layer).n_weights - begin))
         cdef Rows rows
         n_blocks = (ws.n + block_rows(ws.n) - 1) // block_rows(ws.n)
-        if (<Layer> step.layer).sums_by_blocks:
-            memset(dW, 0, n * sizeof(real_t))
-            for block in range(n_blocks):
-                of_block = ws.block_params + block * self.network.n_block_params + step.block_params + begin
+        if ws.block_params[i] != NULL:
+            memcpy(dW, ws.block_params[i] + begin, n * sizeof(real_t))
+            for block in range(1, n_blocks):
+                of_block = ws.block_params[i] + block * (<Layer> step.layer).n_params + begin
                 for k in range(n):
                     dW[k] += of_block[k]
         else:

@@ -150,24 +150,24 @@ def assert_same_training(core, network, loss, runs, params, epochs=10):
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 def test_weight_two_is_two_copies(core, form):
-    network, loss, X, y, _, params = problem("Dense", core, 70)
-    w = np.random.default_rng(1).integers(1, 4, 70)
-    copies = np.r_[np.arange(70), np.repeat(np.arange(70), w - 1)]
+    network, loss, X, y, _, params = problem("Dense", core, 20)
+    w = np.random.default_rng(1).integers(1, 4, 20)
+    copies = np.r_[np.arange(20), np.repeat(np.arange(20), w - 1)]
     runs = (form(X), y, w), (form(X[copies]), y[copies], None)
     assert_same_training(core, network, loss, runs, params)
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
 def test_weight_zero_is_no_row(core, form):
-    network, loss, X, y, weight, params = problem("Dense", core, 70)
-    kept = np.random.default_rng(1).random(70) < 0.6
+    network, loss, X, y, weight, params = problem("Dense", core, 20)
+    kept = np.random.default_rng(1).random(20) < 0.6
     runs = (form(X), y, np.where(kept, weight, 0)), (form(X[kept]), y[kept], weight[kept])
     assert_same_training(core, network, loss, runs, params)
 
 
 def test_order_of_rows_does_not_matter_in_full_batch(core):
-    network, loss, X, y, weight, params = problem("Dense", core, 70)
-    order = np.random.default_rng(1).permutation(70)
+    network, loss, X, y, weight, params = problem("Dense", core, 20)
+    order = np.random.default_rng(1).permutation(20)
     runs = (X, y, weight), (X[order], y[order], weight[order])
     assert_same_training(core, network, loss, runs, params)
 

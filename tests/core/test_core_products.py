@@ -174,3 +174,33 @@ def test_csr_is_made_dense_for_layers_that_do_not_take_it(core, kind):
 def test_no_rows(core):
     with pytest.raises(ValueError, match="at least one row and one column, got 0, 3"):
         core.Data(np.empty((0, 3), core.DTYPE))
+
+
+# (n, k, m): a dense layer sums its gradients in double, by blocks of rows, or by tiles of W.
+WAYS = {"double": (40, 6, 5), "blocks": (200, 30, 20), "tiles": (70, 150, 140)}
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_sum_gradients(core, way, form, weighted):
+    n, k, m = WAYS[way]
+    rng = np.random.default_rng(n)
+    X, y = random_sparse(rng, n, k).toarray(), rng.normal(size=(n, m))
+    w = rng.uniform(0.5, 2, n) if weighted else None
+    W = rng.normal(size=(k, m)) / 4
+    params = np.r_[W.ravel(), np.zeros(m)]
+    network, loss = core.Network([core.Dense(k, m)]), core.LOSSES["squared_error"](m)
+    runs = [
+        train(core, network, loss, form(X), y, w, params=params, size=size, total_weight=1.0)
+        for size in (1, 3)
+    ]
+    assert runs[0].same_bits(runs[1])
+    X, y, W = (np.float64(as_real(core, array)) for array in (X, y, W))
+    dZ = X @ W - y
+    if weighted:
+        dZ *= np.float64(as_real(core, w))[:, None]
+    expected = np.r_[(X.T @ dZ).ravel(), dZ.sum(axis=0)]
+    scale = np.r_[(np.abs(X).T @ np.abs(dZ)).ravel(), np.abs(dZ).sum(axis=0)].max()
+    error = np.abs(runs[0].moments[0] - expected).max() / scale
+    assert error < 200 * np.finfo(core.DTYPE).eps

@@ -1,15 +1,23 @@
 # The dense layer with its activation, for dense and for CSR input.
 
 cdef enum:
-    EXACT_SIZE = 32768  # products up to which a step's parameter sums are made in double
+    CACHE_SIZE = 32768  # parameters of a tile that stay in the cache with their moments
+    EXACT_ROWS = 63     # mini-batches of one block,
+    EXACT_SIZE = 32768  # and products up to which parameter sums are made in double
+
+
+cdef inline Py_ssize_t tile_rows(Py_ssize_t k, Py_ssize_t m) noexcept nogil:
+    """Rows of W (k, m) per tile: some 48, up to a cache's worth; fewer where there are few to share."""
+    return 12 if k < 96 else 48 * max(1, min(k // (8 * 48), CACHE_SIZE // (48 * m)))
 
 
 cdef class Dense(Layer):
     """Y = f(X W + b), W (n_in, n_out). Parameters: the rows of W, then b as one more row.
 
-    Sums by tiles of whole rows. `shared` holds W packed for the forward product and, behind it,
-    W.T packed for the backward one. Mini-batches so small that time goes elsewhere sum their
-    gradients in double, with the row weights: see exact_outer in panel.h.
+    `shared` holds W packed for the forward product and, behind it, W.T packed for the backward
+    one. Tiles are whole rows. Gradients are summed by blocks where the blocks' sums are fewer
+    numbers than X and dY, which other cores would have to fetch. Steps so small that time goes
+    elsewhere sum by tiles and in double, with the row weights: see exact_outer in panel.h.
     """
 
     cdef readonly Activation activation
@@ -24,14 +32,18 @@ cdef class Dense(Layer):
         self.n_params = self.n_weights + n_units
         self.transposed = n_in * packed_columns(n_units)
         self.n_shared = self.transposed + n_units * packed_columns(n_in)
-        self.n_tile_scratch = PANEL
+        self.n_scratch = self.n_tile_scratch = PANEL
         self.takes_sparse = True
-        # A tile has a multiple of 48 rows (whole panels and whole groups of rows) and, where that
-        # allows, some 4096 parameters: small enough for the cache, enough to share.
-        self.tile_size = max(1, 4096 // (48 * n_units)) * 48 * n_units
+        self.tile_size = tile_rows(n_in, n_units) * n_units
 
-    cdef bint weighs_rows(self, Py_ssize_t n) noexcept nogil:
-        return n * self.n_weights <= EXACT_SIZE
+    cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
+        return batch_size <= EXACT_ROWS and batch_size * self.n_weights <= EXACT_SIZE
+
+    cdef bint sums_by_blocks(self, Py_ssize_t batch_size) noexcept nogil:
+        return (
+            not self.weighs_rows(batch_size)
+            and max_blocks(batch_size) * self.n_params < batch_size * (self.n_in + self.n_out)
+        )
 
     cdef void prepare(
         self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
@@ -39,7 +51,7 @@ cdef class Dense(Layer):
         cdef Py_ssize_t m = self.n_out, first = begin // m, last = min(end // m, self.n_in)
         pack_rows(first, last, self.n_in, m, W, shared)
         if backward:
-            pack_rows_transposed(first, last, m, W, shared + self.transposed)
+            pack_rows_transposed(first, last, self.n_in, m, W, shared + self.transposed)
 
     cdef void forward(self, Rows* rows) noexcept nogil:
         """Y = f(X W + b)"""
@@ -69,7 +81,7 @@ cdef class Dense(Layer):
         cdef Py_ssize_t m = self.n_out, first = begin // m, last = min(end // m, self.n_in), i
         cdef real_t one = 1
         cdef real_t* db = dW + (last - first) * m
-        if self.weighs_rows(rows.n):
+        if self.weighs_rows(rows.batch_size):
             if rows.sparse == NULL:
                 exact_outer(rows.n, first, last, m, rows.X[0], self.n_in, rows.weight, rows.dY, dW)
             else:
@@ -87,6 +99,16 @@ cdef class Dense(Layer):
             gemm_transposed(rows.n, first, last, self.n_in, m, rows.X[0], rows.dY, scratch, dW)
         if end == self.n_params:
             column_sums(rows.n, m, rows.dY, db)
+
+    cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
+        """dW = X.T dZ, db = sum of the rows of dZ"""
+        if rows.sparse != NULL:
+            sparse_outer(rows.n, 0, self.n_in, self.n_out, rows.sparse, rows.dY, dW)
+        else:
+            gemm_transposed(
+                rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.dY, rows.scratch, dW
+            )
+        column_sums(rows.n, self.n_out, rows.dY, dW + self.n_weights)
 
 
 cdef void sparse_product(

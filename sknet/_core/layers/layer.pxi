@@ -2,6 +2,22 @@
 
 cdef enum:
     MAX_INPUTS = 2  # slots a step may read
+    MIN_BLOCK_ROWS = 32  # a full block: enough for batch statistics and for the product kernels
+    MAX_BLOCKS = 64
+
+
+cdef inline Py_ssize_t max_blocks(Py_ssize_t n) noexcept nogil:
+    """Most blocks of a mini-batch of n rows: a power of two, each of 32 rows or more if n has them."""
+    cdef Py_ssize_t n_blocks = 1
+    while n_blocks < MAX_BLOCKS and n >= 2 * n_blocks * MIN_BLOCK_ROWS:
+        n_blocks *= 2
+    return n_blocks
+
+
+cdef inline Py_ssize_t block_rows(Py_ssize_t n) noexcept nogil:
+    """Rows per block of a mini-batch of n rows; the last block may have fewer."""
+    cdef Py_ssize_t n_blocks = max_blocks(n)
+    return (n + n_blocks - 1) // n_blocks
 
 
 ctypedef struct SparseRows:
@@ -16,6 +32,7 @@ ctypedef struct Rows:
     # A block of rows of the mini-batch as one layer sees it. Matrices have n rows.
     Py_ssize_t n
     Py_ssize_t first             # place of the block's first row in the mini-batch
+    Py_ssize_t batch_size        # rows of a full mini-batch
     uint64_t key                 # for random numbers: of this mini-batch and this layer
     const real_t* W              # (n_params)
     const real_t* state          # (n_state) running statistics
@@ -35,12 +52,12 @@ cdef class Layer:
     """Maps rows X (n, n_in) to rows Y (n, n_out). An image or a sequence is one flattened row.
 
     Parameters lie in one flat array of the network, cut into tiles of `tile_size`. A layer sums
-    its parameter gradients in one of two ways:
+    its parameter gradients in one of two ways, as sums_by_blocks() says:
 
     - by tiles (many weights, few rows): backward_params() makes one tile, summed over all rows
       of the mini-batch;
-    - by blocks (few weights used at many positions): accumulate_params() adds up one block of
-      rows for all parameters; the network adds the blocks in their order.
+    - by blocks (few weights for the numbers they are made from): accumulate_params() adds up one
+      block of rows for all parameters, the trainer adds the blocks in their order.
 
     Gradients with respect to Y are per unit of row weight. Weights enter where rows are summed:
     the network multiplies dY by them before the parameter sums, unless the layer says that it
@@ -63,15 +80,19 @@ cdef class Layer:
 
     cdef readonly Py_ssize_t n_in, n_out, n_params, n_weights, n_state, n_shared
     cdef readonly Py_ssize_t n_cache, n_scratch, n_tile_scratch, n_block_state, tile_size
-    cdef readonly bint sums_by_blocks, takes_sparse
+    cdef readonly bint takes_sparse
     cdef readonly int n_inputs
 
     def __cinit__(self):
         self.tile_size = 4096
         self.n_inputs = 1
 
-    cdef bint weighs_rows(self, Py_ssize_t n) noexcept nogil:
-        """Whether the layer applies Rows.weight itself in a mini-batch of n rows."""
+    cdef bint sums_by_blocks(self, Py_ssize_t batch_size) noexcept nogil:
+        """Whether parameter gradients are summed by blocks in training with this batch_size."""
+        return True
+
+    cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
+        """Whether the layer applies Rows.weight itself in training with this batch_size."""
         return False
 
     cdef void prepare(

@@ -30,7 +30,6 @@ cdef class LayerNorm(Layer):
         self.check_columns()
         self.n_params = 2 * n_in
         self.n_cache = n_in + 1
-        self.sums_by_blocks = True
         self.epsilon = epsilon
 
     cdef void forward(self, Rows* rows) noexcept nogil:
@@ -82,7 +81,7 @@ cdef class LayerNorm(Layer):
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         scale_and_shift_sums(rows.n, self.n_in, rows.cache, rows.dY, rows.weight, dW, dW + self.n_in)
 
-    cdef bint weighs_rows(self, Py_ssize_t n) noexcept nogil:
+    cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
         return True
 
 
@@ -108,7 +107,6 @@ cdef class BatchNorm(Layer):
         self.n_cache = n_in
         self.n_scratch = 2 * n_in
         self.n_block_state = 3 * n_in + 1
-        self.sums_by_blocks = True
         self.momentum = momentum
         self.epsilon = epsilon
 
@@ -176,7 +174,7 @@ cdef class BatchNorm(Layer):
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         scale_and_shift_sums(rows.n, self.n_in, rows.cache, rows.dY, rows.weight, dW, dW + self.n_in)
 
-    cdef bint weighs_rows(self, Py_ssize_t n) noexcept nogil:
+    cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
         return True
 
     cdef void update_state(

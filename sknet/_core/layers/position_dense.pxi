@@ -3,7 +3,7 @@
 cdef class PositionDense(Layer):
     """Y[:, p] = f(X[:, p] W + b) for each position p; a row is n_positions groups of columns.
 
-    Few weights used at many positions, so it sums by blocks.
+    Few weights used at many positions: it sums by blocks.
     """
 
     cdef readonly Activation activation
@@ -28,8 +28,7 @@ cdef class PositionDense(Layer):
         self.transposed = self.k * packed_columns(n_units)
         self.n_shared = self.transposed + n_units * packed_columns(self.k)
         self.n_scratch = n_positions * PANEL
-        self.sums_by_blocks = True
-        self.tile_size = max(1, 4096 // (PANEL * n_units)) * PANEL * n_units
+        self.tile_size = tile_rows(self.k, n_units) * n_units
 
     cdef void prepare(
         self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
@@ -37,7 +36,7 @@ cdef class PositionDense(Layer):
         cdef Py_ssize_t first = begin // self.m, last = min(end // self.m, self.k)
         pack_rows(first, last, self.k, self.m, W, shared)
         if backward:
-            pack_rows_transposed(first, last, self.m, W, shared + self.transposed)
+            pack_rows_transposed(first, last, self.k, self.m, W, shared + self.transposed)
 
     cdef void forward(self, Rows* rows) noexcept nogil:
         cdef Py_ssize_t i, j, n = rows.n * self.n_positions
