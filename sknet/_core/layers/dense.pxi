@@ -1,14 +1,17 @@
 # The dense layer with its activation, for dense and for CSR input.
 
 cdef enum:
+    MIN_TILE = 768      # parameters of a tile, at the least
     CACHE_SIZE = 32768  # parameters of a tile that stay in the cache with their moments
     EXACT_ROWS = 63     # mini-batches of one block,
     EXACT_SIZE = 32768  # and products up to which parameter sums are made in double
 
 
 cdef inline Py_ssize_t tile_rows(Py_ssize_t k, Py_ssize_t m) noexcept nogil:
-    """Rows of W (k, m) per tile: some 48, up to a cache's worth; fewer where there are few to share."""
-    return 12 if k < 96 else 48 * max(1, min(k // (8 * 48), CACHE_SIZE // (48 * m)))
+    """Rows of W (k, m) per tile: whole groups of 6, enough to be worth sharing out, few enough that
+    there is something to share and that the tile stays in the cache."""
+    cdef Py_ssize_t rows = 12 if k < 96 else 48 * max(1, min(k // (8 * 48), CACHE_SIZE // (48 * m)))
+    return max(rows, 6 * (MIN_TILE // (6 * m)))
 
 
 cdef class Dense(Layer):
