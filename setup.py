@@ -8,7 +8,6 @@ import platform
 import sys
 from pathlib import Path
 
-import numpy as np
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -61,7 +60,7 @@ def extensions():
         Extension(
             f"sknet._core.float{bits}_{variant}.core",
             core.sources,
-            include_dirs=[np.get_include(), "sknet/_core"],
+            include_dirs=["sknet/_core"],
             define_macros=[("SKNET_REAL_BITS", str(bits))],
             extra_compile_args=FLAGS + variant_flags,
             depends=headers,

@@ -7,7 +7,6 @@
 #ifndef SKNET_REAL_H
 #define SKNET_REAL_H
 
-#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,11 +14,9 @@
 #if SKNET_REAL_BITS == 32
 typedef float real_t;
 typedef int32_t real_bits_t;
-#define REAL_EPSILON FLT_EPSILON
 #elif SKNET_REAL_BITS == 64
 typedef double real_t;
 typedef int64_t real_bits_t;
-#define REAL_EPSILON DBL_EPSILON
 #else
 #error "compile with -DSKNET_REAL_BITS=32 or -DSKNET_REAL_BITS=64"
 #endif

@@ -8,7 +8,6 @@ cdef extern from "real.h" nogil:
     ctypedef double real_t  # float or double: -DSKNET_REAL_BITS decides
     const char* SKNET_CPU_LEVEL
     const int SKNET_REAL_BITS
-    const double REAL_EPSILON
     bint sknet_has_x86_64_v3()
     real_t real_exp(real_t x)
     real_t real_logistic(real_t x)
