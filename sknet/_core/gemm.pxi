@@ -1,10 +1,24 @@
-# Matrix products and the packing they need. All sums over p run in the order of p (see panel.h).
+# Matrix products and the packing they need. All sums over p run in the order of p, but for
+# matrices of one column, which have sums of their own (see panel.h).
 
 cdef extern from "panel.h" nogil:
     const Py_ssize_t PANEL  # columns of a panel
+    enum:
+        GROUP               # rows computed together
     void panel_product(
         Py_ssize_t n, Py_ssize_t k, const real_t* A, Py_ssize_t a_row, Py_ssize_t a_column,
-        const real_t* B, real_t* C, Py_ssize_t c_row, Py_ssize_t columns,
+        const real_t* B, const real_t* begin, real_t* C, Py_ssize_t c_row, Py_ssize_t columns,
+    )
+    void packed_product(
+        Py_ssize_t n, Py_ssize_t k, const real_t* A, const real_t* B, real_t* C,
+        Py_ssize_t c_row, Py_ssize_t columns,
+    )
+    enum:
+        DOT_LANES  # sums that run side by side in a dot product
+    real_t sum_of_lanes(const real_t* s)
+    void row_dots(
+        Py_ssize_t n, Py_ssize_t k, const real_t* A, const real_t* b, const real_t* begin,
+        real_t* y,
     )
     void exact_outer(
         Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t m, const real_t* X,
@@ -17,8 +31,8 @@ cdef inline Py_ssize_t n_panels(Py_ssize_t m) noexcept nogil:
 
 
 cdef inline Py_ssize_t packed_columns(Py_ssize_t m) noexcept nogil:
-    """Columns of a packed matrix of m columns: whole panels."""
-    return n_panels(m) * PANEL
+    """Columns of a packed matrix of m columns: whole panels, or the one column as it is."""
+    return 1 if m == 1 else n_panels(m) * PANEL
 
 
 cdef inline void pack_panel(
@@ -46,6 +60,9 @@ cdef void pack_rows(
 ) noexcept nogil:
     """Packs the named rows of W, for products X @ W."""
     cdef Py_ssize_t panel, j
+    if m == 1:
+        memcpy(panels + begin, W, (end - begin) * sizeof(real_t))
+        return
     for panel in range(n_panels(m)):
         j = panel * PANEL
         pack_panel(end - begin, min(PANEL, m - j), W + j, m, 1, panels + j * k + begin * PANEL)
@@ -59,27 +76,48 @@ cdef void pack_rows_transposed(
     """Packs the named rows of W, for products dY @ W.T; the last rows bring the zeros behind them."""
     cdef Py_ssize_t i = begin, j, p, columns, last = packed_columns(k) if end == k else end
     cdef real_t* panel
+    if k == 1:
+        memcpy(panels, W, (end - begin) * m * sizeof(real_t))
+        return
     while i < last:
         columns = min(PANEL - i % PANEL, last - i)
         panel = panels + i // PANEL * PANEL * m + i % PANEL
-        for p in range(m):
-            for j in range(min(columns, end - i)):
-                panel[p * PANEL + j] = W[(i - begin + j) * m + p]
-            for j in range(max(0, end - i), columns):
-                panel[p * PANEL + j] = 0
+        if columns == PANEL and i + PANEL <= end:
+            for p in range(m):
+                for j in range(PANEL):
+                    panel[p * PANEL + j] = W[(i - begin + j) * m + p]
+        else:
+            for p in range(m):
+                for j in range(min(columns, end - i)):
+                    panel[p * PANEL + j] = W[(i - begin + j) * m + p]
+                for j in range(max(0, end - i), columns):
+                    panel[p * PANEL + j] = 0
         i += columns
 
 
 cdef void gemm(
     Py_ssize_t n, Py_ssize_t m, Py_ssize_t k,
     const real_t* A, const real_t* panels,  # IN  (n, k), (m panels, k, PANEL)
+    const real_t* bias,                     # IN  (m) or NULL
     real_t* C,                              # OUT (n, m)
 ) noexcept nogil:
-    """C = A @ B with B packed."""
-    cdef Py_ssize_t panel, j
-    for panel in range(n_panels(m)):
-        j = panel * PANEL
-        panel_product(n, k, A, k, 1, panels + j * k, C + j, m, min(PANEL, m - j))
+    """C = bias + A @ B with B packed."""
+    cdef Py_ssize_t panel, j, i
+    cdef const real_t* begin = NULL
+    if m == 1:
+        row_dots(n, k, A, panels, bias, C)
+    elif k == 1 and bias == NULL:
+        for i in range(n):
+            for j in range(m):
+                C[i * m + j] = A[i] * panels[j]
+    else:
+        for panel in range(n_panels(m)):
+            j = panel * PANEL
+            if bias != NULL:
+                begin = bias + j
+            panel_product(
+                n, k, A, k, 1, panels + j * k, begin, C + j, m, min(PANEL, m - j)
+            )
 
 
 cdef void gemm_transposed(
@@ -89,12 +127,46 @@ cdef void gemm_transposed(
     real_t* C,                         # OUT (end - begin, m)
 ) noexcept nogil:
     """C = X[:, begin:end].T @ Y"""
-    cdef Py_ssize_t panel, j, columns
+    cdef Py_ssize_t panel, j, i, columns
+    if m == 1:
+        memset(C, 0, (end - begin) * sizeof(real_t))
+        for i in range(n):
+            for j in range(end - begin):
+                C[j] += X[i * k + begin + j] * Y[i]
+        return
     for panel in range(n_panels(m)):
         j = panel * PANEL
         columns = min(PANEL, m - j)
         pack_panel(n, columns, Y + j, m, 1, packed)
-        panel_product(end - begin, n, X + begin, 1, k, packed, C + j, m, columns)
+        panel_product(end - begin, n, X + begin, 1, k, packed, NULL, C + j, m, columns)
+
+
+cdef void gemm_packed(
+    Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t k, Py_ssize_t m,
+    const real_t* X,                              # IN  (n, k)
+    const real_t* panels, Py_ssize_t panel_rows,  # IN  (m panels, panel_rows, PANEL), n rows used
+    real_t* groups,                               # scratch (n, end - begin)
+    real_t* C,                                    # OUT (end - begin, m)
+) noexcept nogil:
+    """C = X[:, begin:end].T @ Y with Y packed.
+
+    X is packed as well, in groups: its columns may lie so far apart that they share a few lines of
+    the cache.
+    """
+    cdef Py_ssize_t panel, group, i, j, p, rows
+    for group in range((end - begin + GROUP - 1) // GROUP):
+        i = begin + group * GROUP
+        rows = min(GROUP, end - i)
+        if rows == GROUP:
+            for p in range(n):
+                memcpy(groups + (i - begin) * n + p * GROUP, X + p * k + i, GROUP * sizeof(real_t))
+        else:
+            for p in range(n):
+                for j in range(rows):
+                    groups[(i - begin) * n + p * rows + j] = X[p * k + i + j]
+    for panel in range(n_panels(m)):
+        j = panel * PANEL
+        packed_product(end - begin, n, groups, panels + j * panel_rows, C + j, m, min(PANEL, m - j))
 
 
 cdef void column_sums(

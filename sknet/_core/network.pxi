@@ -226,6 +226,8 @@ cdef class Network:
                 (<Layer> step.layer).accumulate_params(
                     &rows, ws.block_params[i] + block * (<Layer> step.layer).n_params
                 )
+            else:
+                (<Layer> step.layer).prepare_rows(&rows)
 
     cdef inline real_t* slot_gradient(self, Workspace* ws, Py_ssize_t slot, Py_ssize_t first) noexcept nogil:
         """Where the gradient of a slot's rows goes; NULL where nobody wants it."""

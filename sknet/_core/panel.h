@@ -2,7 +2,7 @@
  *
  *   C (n, m) = A (n, k) B (k, m)      B in panels of PANEL columns: B[j][p][0..PANEL)
  *
- * A row of C is the sum over p = 0..k-1 in that order, whatever n, the row's place or the number
+ * A row of C is the sum over p = 0..k-1 in that order, behind a row to begin with, whatever n, the row's place or the number
  * of rows computed with it: so a row has the same bits alone, in a mini-batch and in a test set.
  * A is read through two strides, so it may be a matrix, its transpose, or rows that overlap.
  *
@@ -17,9 +17,7 @@
 
 #include "real.h"
 
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX__)
+#if defined(__AVX__)
 #define VECTOR_BYTES 32
 #else
 #define VECTOR_BYTES 16
@@ -32,16 +30,36 @@
 
 typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real_t)), may_alias));
 
-/* One group of rows times one panel. `rows` and `vectors` are constants at every call, so each
- * call compiles to straight-line code with its accumulators in registers. */
+/* Copies the first `columns` numbers, fewer than a panel, without a call of memcpy. */
+SKNET_INLINE void copy_columns(ptrdiff_t columns, const real_t *from, real_t *to) {
+#pragma GCC unroll 5
+    for (ptrdiff_t part = LANES; part > 0; part /= 2)
+        if (columns & part) {
+            memcpy(to, from, part * sizeof(real_t));
+            to += part;
+            from += part;
+        }
+}
+
+/* One group of rows times one panel. `rows` and `vectors` are constants at every call, so each call
+ * compiles to straight-line code with its accumulators in registers. */
 SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
                               const real_t *A, ptrdiff_t a_row, ptrdiff_t a_column,
-                              const real_t *B, real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
+                              const real_t *B, const real_t *begin, real_t *C, ptrdiff_t c_row,
+                              ptrdiff_t columns) {
     vector_t sum[GROUP][2];
-#pragma GCC unroll 6
-    for (int i = 0; i < rows; i++)
+    real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
+    const int is_full = columns == vectors * LANES;
+    if (begin && !is_full) {
+        copy_columns(columns, begin, edge);
+        begin = edge;
+    }
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) sum[i][v] = (vector_t){0};
+    for (int v = 0; v < vectors; v++) {
+        const vector_t first = begin ? *(const vector_t *)(begin + v * LANES) : (vector_t){0};
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) sum[i][v] = first;
+    }
     for (ptrdiff_t p = 0; p < k; p++) {
         vector_t b[2];
 #pragma GCC unroll 2
@@ -55,41 +73,53 @@ SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
         A += a_column;
         B += PANEL;
     }
-    if (columns == vectors * LANES) {
 #pragma GCC unroll 6
-        for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++) {
+        real_t *c = is_full ? C + i * c_row : edge;
 #pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) *(vector_t *)(C + i * c_row + v * LANES) = sum[i][v];
-    } else {
-        real_t edge[GROUP][2 * VECTOR_BYTES / sizeof(real_t)];
-#pragma GCC unroll 6
-        for (int i = 0; i < rows; i++)
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) *(vector_t *)(edge[i] + v * LANES) = sum[i][v];
-        for (int i = 0; i < rows; i++)
-            memcpy(C + i * c_row, edge[i], (size_t)columns * sizeof(real_t));
+        for (int v = 0; v < vectors; v++) *(vector_t *)(c + v * LANES) = sum[i][v];
+        if (!is_full) copy_columns(columns, edge, C + i * c_row);
     }
 }
 
-#define PANEL_ROWS(rows)                                                                     \
+#define PANEL_CASE(rows, a_row, a_column)                                                    \
     case rows:                                                                               \
         if (columns > LANES)                                                                 \
-            panel_group(rows, 2, k, A, a_row, a_column, B, C, c_row, columns);               \
+            panel_group(rows, 2, k, A, a_row, a_column, B, begin, C, c_row, columns);        \
         else                                                                                 \
-            panel_group(rows, 1, k, A, a_row, a_column, B, C, c_row, columns);               \
+            panel_group(rows, 1, k, A, a_row, a_column, B, begin, C, c_row, columns);        \
         break;
 
 SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
-                             ptrdiff_t a_column, const real_t *B, real_t *C, ptrdiff_t c_row,
-                             ptrdiff_t columns) {
-    switch (rows) {
-        PANEL_ROWS(1)
-        PANEL_ROWS(2)
-        PANEL_ROWS(3)
-        PANEL_ROWS(4)
-        PANEL_ROWS(5)
-        PANEL_ROWS(6)
-    }
+                             ptrdiff_t a_column, const real_t *B, const real_t *begin,
+                             real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
+    if (a_column == 1) /* constant strides make better code */
+        switch (rows) {
+            PANEL_CASE(1, a_row, 1)
+            PANEL_CASE(2, a_row, 1)
+            PANEL_CASE(3, a_row, 1)
+            PANEL_CASE(4, a_row, 1)
+            PANEL_CASE(5, a_row, 1)
+            PANEL_CASE(6, a_row, 1)
+        }
+    else if (a_row == 1 && a_column == rows)
+        switch (rows) {
+            PANEL_CASE(1, 1, 1)
+            PANEL_CASE(2, 1, 2)
+            PANEL_CASE(3, 1, 3)
+            PANEL_CASE(4, 1, 4)
+            PANEL_CASE(5, 1, 5)
+            PANEL_CASE(6, 1, 6)
+        }
+    else
+        switch (rows) {
+            PANEL_CASE(1, a_row, a_column)
+            PANEL_CASE(2, a_row, a_column)
+            PANEL_CASE(3, a_row, a_column)
+            PANEL_CASE(4, a_row, a_column)
+            PANEL_CASE(5, a_row, a_column)
+            PANEL_CASE(6, a_row, a_column)
+        }
 }
 
 #define ONE_BY_ONE __asm__ volatile("" ::: "memory")
@@ -99,11 +129,11 @@ SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdi
 #define ONE_BY_ONE ((void)0)
 
 static void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
-                       ptrdiff_t a_column, const real_t *B, real_t *C, ptrdiff_t c_row,
-                       ptrdiff_t columns) {
+                       ptrdiff_t a_column, const real_t *B, const real_t *begin, real_t *C,
+                       ptrdiff_t c_row, ptrdiff_t columns) {
     for (ptrdiff_t i = 0; i < rows; i++) {
         real_t *c = C + i * c_row;
-        for (ptrdiff_t j = 0; j < columns; j++) c[j] = 0;
+        for (ptrdiff_t j = 0; j < columns; j++) c[j] = begin ? begin[j] : 0;
         for (ptrdiff_t p = 0; p < k; p++)
             for (ptrdiff_t j = 0; j < columns; j++)
                 c[j] += A[i * a_row + p * a_column] * B[p * PANEL + j];
@@ -112,21 +142,61 @@ static void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a
 
 #endif
 
-/* C (n, columns) = A (n, k) times one panel (k, PANEL). */
+/* C (n, columns) = A (n, k) times one panel (k, PANEL); the sums begin with begin (columns), or with
+ * 0 if that is NULL. The groups are of equal size or nearly so: a last small one would leave the
+ * arithmetic units waiting. */
 static inline void panel_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
-                                 ptrdiff_t a_column, const real_t *B, real_t *C, ptrdiff_t c_row,
-                                 ptrdiff_t columns) {
-    ptrdiff_t i = 0;
-    if (a_column == 1) { /* a constant stride makes better code */
-        for (; i + GROUP <= n; i += GROUP)
-            panel_rows(GROUP, k, A + i * a_row, a_row, 1, B, C + i * c_row, c_row, columns);
-    } else if (a_row == 1) {
-        for (; i + GROUP <= n; i += GROUP)
-            panel_rows(GROUP, k, A + i, 1, a_column, B, C + i * c_row, c_row, columns);
+                                 ptrdiff_t a_column, const real_t *B, const real_t *begin,
+                                 real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
+    const ptrdiff_t n_groups = (n + GROUP - 1) / GROUP;
+    for (ptrdiff_t group = 0; group < n_groups; group++) {
+        const ptrdiff_t rows = n / n_groups + (group < n % n_groups);
+        panel_rows(rows, k, A, a_row, a_column, B, begin, C, c_row, columns);
+        A += rows * a_row;
+        C += rows * c_row;
     }
-    for (; i < n; i += GROUP)
-        panel_rows(n - i < GROUP ? n - i : GROUP, k, A + i * a_row, a_row, a_column, B,
-                   C + i * c_row, c_row, columns);
+}
+
+/* The same for A packed in groups of GROUP rows, the last one smaller: each (k, rows of the group). */
+static inline void packed_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, const real_t *B,
+                                  real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
+    for (; n > 0; n -= GROUP) {
+        const ptrdiff_t rows = n < GROUP ? n : GROUP;
+        panel_rows(rows, k, A, 1, rows, B, NULL, C, c_row, columns);
+        A += GROUP * k;
+        C += GROUP * c_row;
+    }
+}
+
+/* y (n) = begin + A (n, k) b (k): a single column would leave its panel nearly empty. DOT_LANES sums run
+ * side by side, p being added to number p % DOT_LANES. */
+#define DOT_LANES 8
+
+SKNET_INLINE real_t sum_of_lanes(const real_t *s) {
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const real_t *b,
+                            const real_t *begin, real_t *y) {
+    const ptrdiff_t whole = k / DOT_LANES * DOT_LANES;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const real_t *a = A + i * k;
+        real_t sums[DOT_LANES] = {0};
+#if SKNET_VECTORS
+        vector_t sum[DOT_LANES / LANES];
+#pragma GCC unroll 8
+        for (int v = 0; v < DOT_LANES / LANES; v++) sum[v] = (vector_t){0};
+        for (ptrdiff_t p = 0; p < whole; p += DOT_LANES)
+#pragma GCC unroll 8
+            for (int v = 0; v < DOT_LANES / LANES; v++)
+                sum[v] += *(const vector_t *)(a + p + v * LANES) * *(const vector_t *)(b + p + v * LANES);
+        memcpy(sums, sum, sizeof sums);
+#else
+        for (ptrdiff_t p = 0; p < whole; p++) sums[p % DOT_LANES] += a[p] * b[p];
+#endif
+        for (ptrdiff_t p = whole; p < k; p++) sums[p - whole] += a[p] * b[p];
+        y[i] = (begin ? *begin : 0) + sum_of_lanes(sums);
+    }
 }
 
 /* C (end - begin, m) = sum over the rows p of weight[p] X[p, begin:end].T Y[p, :], products and

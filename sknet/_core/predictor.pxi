@@ -51,12 +51,13 @@ cdef class Predictor(Job):
         cdef Py_ssize_t pointers = 2 * self.network.n_steps * sizeof(void*) // sizeof(real_t)
         if self.scratch is None or self.scratch.shape[0] < size:
             self.scratch = np.empty((size, self.width * self.block_rows + pointers + 16), DTYPE)
-        team_start(&self.team, size)
+        Job.start(self, size)
 
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
         cdef SparseRows sparse
         cdef Py_ssize_t tile, block, first, n, i, n_steps = self.network.n_steps
+        cdef Py_ssize_t n_blocks = (self.data.n_samples + self.block_rows - 1) // self.block_rows
         cdef real_t* next_block = &self.scratch[rank, 0]
         cdef real_t* X
         cdef Step* step
@@ -77,21 +78,21 @@ cdef class Predictor(Job):
         ws.weight = NULL
         ws.key = 0
         while True:
-            tile = team_next(&self.team)
-            if tile >= self.tiles.shape[0]:
+            tile = team_next(&self.team, rank, self.tiles.shape[0])
+            if tile == self.tiles.shape[0]:
                 break
             step = self.network.steps + self.tiles[tile, 0]
             (<Layer> step.layer).prepare(
                 &self.params[step.params + self.tiles[tile, 1]], self.tiles[tile, 1],
                 self.tiles[tile, 2], False, &self.shared[0] + step.shared,
             )
-        if team_meet(&self.team):
+        if team_meet(&self.team, rank):
             return
         while True:
-            block = team_next(&self.team)
-            first = block * self.block_rows
-            if first >= self.data.n_samples:
+            block = team_next(&self.team, rank, n_blocks)
+            if block == n_blocks:
                 break
+            first = block * self.block_rows
             n = min(self.block_rows, self.data.n_samples - first)
             ws.n = n
             ws.sparse = NULL

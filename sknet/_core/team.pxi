@@ -3,10 +3,12 @@
 cdef extern from "team.h" nogil:
     ctypedef struct team_t:
         pass
-    void team_start(team_t* team, int size)
-    Py_ssize_t team_next(team_t* team)
+    ctypedef struct share_t:
+        pass
+    void team_start(team_t* team, int size, share_t* shares)
+    Py_ssize_t team_next(team_t* team, int rank, Py_ssize_t n)
     void team_abort(team_t* team)
-    bint team_meet(team_t* team)
+    bint team_meet(team_t* team, int rank)
 
 
 cdef class Job:
@@ -17,10 +19,12 @@ cdef class Job:
     """
 
     cdef team_t team
+    cdef char[::1] shares
 
     def start(self, int size):
         """Gets ready for `size` workers."""
-        team_start(&self.team, size)
+        self.shares = np.empty(size * sizeof(share_t), np.int8)
+        team_start(&self.team, size, <share_t*> &self.shares[0])
 
     def work(self, int rank):
         """Does this worker's share, without the GIL."""

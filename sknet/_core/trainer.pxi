@@ -164,7 +164,7 @@ cdef class Trainer(Job):
         )
         if self.scratch is None or self.scratch.shape[0] < size:
             self.scratch = np.empty((size, width + self.network.max_tile + 16), DTYPE)
-        team_start(&self.team, size)
+        Job.start(self, size)
 
     def result(self):
         """(loss, penalty) of the epoch: sums over mini-batches of value times rows of it."""
@@ -173,15 +173,15 @@ cdef class Trainer(Job):
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
         cdef SparseRows sparse
-        cdef Py_ssize_t batch, first, rows, block, tile
+        cdef Py_ssize_t batch, first, rows, n_blocks, block, tile
         cdef double weight, rate
         ws.scratch = &self.scratch[rank, 0]
         while True:
-            tile = team_next(&self.team)
-            if tile >= self.tiles.shape[0]:
+            tile = team_next(&self.team, rank, self.tiles.shape[0])
+            if tile == self.tiles.shape[0]:
                 break
             self.prepare(tile)
-        if team_meet(&self.team):
+        if team_meet(&self.team, rank):
             return
         for batch in range(self.n_batches):
             first = batch * self.batch_size
@@ -190,19 +190,20 @@ cdef class Trainer(Job):
             weight = self.open_batch(first, &ws, &sparse)
             rate = self.optimizer.step_size(self.learning_rates[batch], self.n_updates + batch + 1)
             rows = block_rows(ws.n)
+            n_blocks = (ws.n + rows - 1) // rows
             while True:
-                block = team_next(&self.team)
-                if block * rows >= ws.n:
+                block = team_next(&self.team, rank, n_blocks)
+                if block == n_blocks:
                     break
                 self.train_block(first, &ws, block, min(rows, ws.n - block * rows), weight)
-            if team_meet(&self.team):
+            if team_meet(&self.team, rank):
                 return
             while True:
-                tile = team_next(&self.team)
-                if tile >= self.tiles.shape[0]:
+                tile = team_next(&self.team, rank, self.tiles.shape[0])
+                if tile == self.tiles.shape[0]:
                     break
                 self.train_tile(tile, &ws, weight, rate)
-            if team_meet(&self.team):
+            if team_meet(&self.team, rank):
                 return
 
     cdef double open_batch(self, Py_ssize_t first, Workspace* ws, SparseRows* sparse) noexcept nogil:

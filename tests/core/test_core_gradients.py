@@ -11,7 +11,7 @@ from sknet.model import Program
 
 REGISTRY = _core.load(np.float64)
 EXACT_SIZE = 32768  # of dense.pxi: products up to which parameter sums are made in double
-STEP = 1e-6
+STEP = 3e-6
 
 # (rows, rows per mini-batch, columns of X and units): sums in double, and packed products
 SIZES = {"exact": (21, 8, 6), "packed": (160, 64, 24)}

@@ -29,10 +29,10 @@ def test_forward_product(core, k):
     for n in ROWS:
         for m in SIZES:
             X, W = rng.normal(size=(n, k)), rng.normal(size=(k, m))
-            X, W = as_real(core, X), as_real(core, W)
+            X, W, b = as_real(core, X), as_real(core, W), as_real(core, rng.normal(size=m))
             network = core.Network([core.Dense(k, m)])
-            Y = predict(core, network, X, np.r_[W.ravel(), np.zeros(m)])
-            X, W = X.astype(float), W.astype(float)
+            Y = predict(core, network, X, np.r_[W.ravel(), b])
+            X, W = np.c_[X, np.ones(n)].astype(float), np.vstack([W, b]).astype(float)
             assert (np.abs(Y - X @ W) <= bound(core, X, W)).all(), (n, k, m)
 
 
@@ -177,13 +177,14 @@ def test_no_rows(core):
 
 
 # (n, k, m): a dense layer sums its gradients in double, by blocks of rows, or by tiles of W.
-WAYS = {"double": (40, 6, 5), "blocks": (200, 30, 20), "tiles": (70, 150, 140)}
+WAYS = {"double": (40, 6, 5), "blocks": (200, 30, 20), "tiles": (170, 150, 140)}
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("part", [1, 0.6], ids=["one batch", "two batches"])
 @pytest.mark.parametrize("way", WAYS)
-def test_each_way_to_sum_gradients(core, way, form, weighted):
+def test_each_way_to_sum_gradients(core, way, part, form, weighted):
     n, k, m = WAYS[way]
     rng = np.random.default_rng(n)
     X, y = random_sparse(rng, n, k).toarray(), rng.normal(size=(n, m))
@@ -192,9 +193,10 @@ def test_each_way_to_sum_gradients(core, way, form, weighted):
     params = np.r_[W.ravel(), np.zeros(m)]
     network, loss = core.Network([core.Dense(k, m)]), core.LOSSES["squared_error"](m)
     runs = [
-        train(core, network, loss, form(X), y, w, params=params, size=size, total_weight=1.0)
+        train(core, network, loss, form(X), y, w, params=params, size=size, total_weight=1.0,
+              batch_size=int(part * n))
         for size in (1, 3)
-    ]
+    ]  # fmt: skip
     assert runs[0].same_bits(runs[1])
     X, y, W = (np.float64(as_real(core, array)) for array in (X, y, W))
     dZ = X @ W - y

@@ -3,6 +3,7 @@
 cdef enum:
     MIN_TILE = 768      # parameters of a tile, at the least
     CACHE_SIZE = 32768  # parameters of a tile that stay in the cache with their moments
+    PACKED_PANELS = 4   # of dZ, from which on it pays to pack X too
     EXACT_ROWS = 63     # mini-batches of one block,
     EXACT_SIZE = 32768  # and products up to which parameter sums are made in double
 
@@ -18,13 +19,15 @@ cdef class Dense(Layer):
     """Y = f(X W + b), W (n_in, n_out). Parameters: the rows of W, then b as one more row.
 
     `shared` holds W packed for the forward product and, behind it, W.T packed for the backward
-    one. Tiles are whole rows. Gradients are summed by blocks where the blocks' sums are fewer
+    one; `cache` holds dZ of the mini-batch packed for the tiles of a wide layer. Tiles are whole
+    rows. Gradients are summed by blocks where the blocks' sums are fewer
     numbers than X and dY, which other cores would have to fetch. Steps so small that time goes
     elsewhere sum by tiles and in double, with the row weights: see exact_outer in panel.h.
     """
 
     cdef readonly Activation activation
     cdef Py_ssize_t transposed  # where W.T begins in shared
+    cdef bint packs             # whether tiles multiply packed matrices
 
     def __init__(self, Py_ssize_t n_in, Py_ssize_t n_units, str activation="identity"):
         self.n_in = n_in
@@ -38,6 +41,10 @@ cdef class Dense(Layer):
         self.n_scratch = self.n_tile_scratch = PANEL
         self.takes_sparse = True
         self.tile_size = tile_rows(n_in, n_units) * n_units
+        self.packs = n_units >= PACKED_PANELS * PANEL
+        if self.packs:
+            self.n_cache = packed_columns(n_units)
+            self.n_tile_scratch = tile_rows(n_in, n_units)
 
     cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
         return batch_size <= EXACT_ROWS and batch_size * self.n_weights <= EXACT_SIZE
@@ -58,24 +65,37 @@ cdef class Dense(Layer):
 
     cdef void forward(self, Rows* rows) noexcept nogil:
         """Y = f(X W + b)"""
-        cdef Py_ssize_t i, j, m = self.n_out
+        cdef Py_ssize_t m = self.n_out
         cdef const real_t* b = rows.W + self.n_weights
-        cdef real_t* y
         if rows.sparse != NULL:
-            sparse_product(rows.n, m, rows.sparse, rows.W, rows.Y)
+            sparse_product(rows.n, m, rows.sparse, rows.W, b, rows.Y)
         else:
-            gemm(rows.n, m, self.n_in, rows.X[0], rows.shared, rows.Y)
-        for i in range(rows.n):
-            y = rows.Y + i * m
-            for j in range(m):
-                y[j] += b[j]
+            gemm(rows.n, m, self.n_in, rows.X[0], rows.shared, b, rows.Y)
         self.activation.forward(rows.n * m, rows.Y)
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
         """dZ = dY f'(Z), in place of dY; dX = dZ W.T"""
         self.activation.backward(rows.n * self.n_out, rows.Y, rows.dY)
         if rows.dX[0] != NULL:
-            gemm(rows.n, self.n_in, self.n_out, rows.dY, rows.shared + self.transposed, rows.dX[0])
+            gemm(
+                rows.n, self.n_in, self.n_out, rows.dY, rows.shared + self.transposed, NULL,
+                rows.dX[0],
+            )
+
+    cdef inline bint packs_rows(self, Rows* rows) noexcept nogil:
+        """Whether `cache` holds the packed dZ."""
+        return self.packs and rows.sparse == NULL and not self.weighs_rows(rows.batch_size)
+
+    cdef void prepare_rows(self, Rows* rows) noexcept nogil:
+        """Packs dZ, in panels of batch_size rows."""
+        cdef Py_ssize_t panel, j, m = self.n_out
+        cdef real_t* panels = rows.cache - rows.first * self.n_cache + rows.first * PANEL
+        if self.packs_rows(rows):
+            for panel in range(n_panels(m)):
+                j = panel * PANEL
+                pack_panel(
+                    rows.n, min(PANEL, m - j), rows.dY + j, m, 1, panels + j * rows.batch_size
+                )
 
     cdef void backward_params(
         self, Rows* rows, Py_ssize_t begin, Py_ssize_t end, real_t* scratch, real_t* dW
@@ -98,6 +118,11 @@ cdef class Dense(Layer):
             return
         if rows.sparse != NULL:
             sparse_outer(rows.n, first, last, m, rows.sparse, rows.dY, dW)
+        elif self.packs_rows(rows):
+            gemm_packed(
+                rows.n, first, last, self.n_in, m, rows.X[0], rows.cache, rows.batch_size, scratch,
+                dW,
+            )
         else:
             gemm_transposed(rows.n, first, last, self.n_in, m, rows.X[0], rows.dY, scratch, dW)
         if end == self.n_params:
@@ -117,16 +142,25 @@ cdef class Dense(Layer):
 cdef void sparse_product(
     Py_ssize_t n, Py_ssize_t m,
     const SparseRows* X, const real_t* W,  # IN  (n, k) sparse, (k, m)
+    const real_t* b,                       # IN  (m)
     real_t* Y,                             # OUT (n, m)
 ) noexcept nogil:
-    """Y = X W"""
+    """Y = b + X W, with the bits of the dense product."""
     cdef Py_ssize_t i, j, p
     cdef const real_t* w
     cdef real_t* y
     cdef real_t x
+    cdef real_t[DOT_LANES] sums
+    if m == 1:
+        for i in range(n):
+            memset(sums, 0, sizeof(sums))
+            for p in range(X.indptr[X.rows[i]], X.indptr[X.rows[i] + 1]):
+                sums[X.indices[p] % DOT_LANES] += X.data[p] * W[X.indices[p]]
+            Y[i] = b[0] + sum_of_lanes(sums)
+        return
     for i in range(n):
         y = Y + i * m
-        memset(y, 0, m * sizeof(real_t))
+        memcpy(y, b, m * sizeof(real_t))
         for p in range(X.indptr[X.rows[i]], X.indptr[X.rows[i] + 1]):
             x = X.data[p]
             w = W + X.indices[p] * m

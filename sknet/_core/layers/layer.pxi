@@ -54,8 +54,8 @@ cdef class Layer:
     Parameters lie in one flat array of the network, cut into tiles of `tile_size`. A layer sums
     its parameter gradients in one of two ways, as sums_by_blocks() says:
 
-    - by tiles (many weights, few rows): backward_params() makes one tile, summed over all rows
-      of the mini-batch;
+    - by tiles (many weights, few rows): prepare_rows() gets each block ready, then
+      backward_params() makes one tile, summed over all rows of the mini-batch;
     - by blocks (few weights for the numbers they are made from): accumulate_params() adds up one
       block of rows for all parameters, the trainer adds the blocks in their order.
 
@@ -109,6 +109,9 @@ cdef class Layer:
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
         """dY -> dX where asked for. May turn dY into what the parameter sums want to read."""
+
+    cdef void prepare_rows(self, Rows* rows) noexcept nogil:
+        """By tiles: puts this block's X and dY, now weighted, where backward_params() reads them."""
 
     cdef void backward_params(
         self, Rows* rows, Py_ssize_t begin, Py_ssize_t end, real_t* scratch, real_t* dW

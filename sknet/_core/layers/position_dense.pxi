@@ -39,19 +39,15 @@ cdef class PositionDense(Layer):
             pack_rows_transposed(first, last, self.k, self.m, W, shared + self.transposed)
 
     cdef void forward(self, Rows* rows) noexcept nogil:
-        cdef Py_ssize_t i, j, n = rows.n * self.n_positions
-        cdef const real_t* b = rows.W + self.n_weights
-        gemm(n, self.m, self.k, rows.X[0], rows.shared, rows.Y)
-        for i in range(n):
-            for j in range(self.m):
-                rows.Y[i * self.m + j] += b[j]
+        cdef Py_ssize_t n = rows.n * self.n_positions
+        gemm(n, self.m, self.k, rows.X[0], rows.shared, rows.W + self.n_weights, rows.Y)
         self.activation.forward(n * self.m, rows.Y)
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
         cdef Py_ssize_t n = rows.n * self.n_positions
         self.activation.backward(n * self.m, rows.Y, rows.dY)
         if rows.dX[0] != NULL:
-            gemm(n, self.k, self.m, rows.dY, rows.shared + self.transposed, rows.dX[0])
+            gemm(n, self.k, self.m, rows.dY, rows.shared + self.transposed, NULL, rows.dX[0])
 
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         cdef Py_ssize_t n = rows.n * self.n_positions
