@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -240,10 +241,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         return [int(size) for size in sizes]
 
     def _check_training_data(self, X, y, sample_weight, *, first, classes, complete):
-        dtype = (np.float64, np.float32) if self.dtype == "auto" else np.dtype(self.dtype)
+        dtype = [np.float64, np.float32] if self.dtype == "auto" else [np.dtype(self.dtype)]
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, order="C",
             y_numeric=self._y_is_numeric, reset=first,
+            ensure_all_finite=not _is_finite(X, dtype),
         )  # fmt: skip
         sample_weight = _checked_weight(sample_weight, X, "sample_weight")
         if sample_weight is not None and not sample_weight.all():
@@ -541,9 +543,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         Of the wider of the dtypes of X and of the network, as NumPy would have it.
         """
         model = self._model()
+        dtypes = [np.float64, np.float32]
         X = validate_data(
-            self, X, accept_sparse="csr", dtype=(np.float64, np.float32), order="C", reset=False
-        )
+            self, X, accept_sparse="csr", dtype=dtypes, order="C", reset=False,
+            ensure_all_finite=not _is_finite(X, dtypes),
+        )  # fmt: skip
         loss = None if loss_name is None else model.core.LOSSES[loss_name](self.n_outputs_)
         raw = model.predict(X.astype(model.params.dtype, copy=False), self.n_threads, loss)
         return raw.astype(np.result_type(X.dtype, raw.dtype), copy=False)
@@ -552,6 +556,18 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _is_finite(X, dtypes):
+    """Whether X is an array that is taken as it is and is finite: then nobody need look again."""
+    return (
+        not get_config()["assume_finite"]
+        and isinstance(X, np.ndarray)
+        and X.dtype in dtypes
+        and X.ndim == 2
+        and X.flags.c_contiguous
+        and _core.load(X.dtype).all_finite(X)
+    )
 
 
 def _same_arrays(arrays, others):

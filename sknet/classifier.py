@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sknet import _core
 from sknet.base import BaseNetwork, fitting, when_available
+from sknet.labels import distinct, encode
 from sknet.typing import MatrixLike
 
 __all__ = ["MLPClassifier"]
@@ -257,7 +258,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
 
     def _check_y(self, y, *, first, classes=None, complete=False):
         """y as a 1-d array of labels, or as a dense indicator matrix."""
-        kind = type_of_target(y, input_name="y")
+        is_plain = isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu"
+        kind = "multiclass" if is_plain else type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "y must have one column of labels or be a 0/1 indicator matrix, got "
@@ -267,8 +269,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
             present = np.arange(y.shape[1])
         elif kind in ("binary", "multiclass"):
-            y = column_or_1d(y, warn=True)
-            present = np.unique(y)
+            y = y if is_plain else column_or_1d(y, warn=True)
+            present = distinct(y)
         else:
             check_classification_targets(y)  # raises, and says why
         if first:
@@ -280,6 +282,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
                     f"{name} must have at least 2 classes among the rows of positive weight, got "
                     f"one class: {self.classes_[0]}."
                 )
+            if classes is None:
+                return y
         elif not hasattr(self, "_multilabel"):  # weights were set by hand
             self._multilabel = kind == "multilabel-indicator"
         unknown = np.setdiff1d(present, self.classes_)
@@ -302,7 +306,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         if self._multilabel:
             name = "logistic_squared_error" if squared else "logistic_log_loss"
             return y, y.shape[1], name
-        codes = np.searchsorted(self.classes_, y)
+        codes = encode(y, self.classes_)
         n_classes = len(self.classes_)
         if n_classes == 2:
             name = "logistic_squared_error" if squared else "logistic_log_loss"
@@ -317,7 +321,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             return sample_weight
         if self._multilabel:
             raise ValueError("class_weight must be None for a label indicator matrix y.")
-        codes = np.searchsorted(self.classes_, y)
+        codes = encode(y, self.classes_)
         if self.class_weight == "balanced":
             counts = np.bincount(codes, sample_weight, minlength=len(self.classes_))
             weights = counts.sum() / (len(self.classes_) * np.maximum(counts, 1e-300))

@@ -17,6 +17,7 @@ import numpy as np
 include "real.pxi"
 include "gemm.pxi"
 include "team.pxi"
+include "finite.pxi"
 include "random.pxi"
 include "activations.pxi"
 include "losses.pxi"

@@ -1,6 +1,14 @@
 # Matrix products and the packing they need. All sums over p run in the order of p, but for
 # matrices of one column, which have sums of their own (see panel.h).
 
+cdef extern from "ahead.h" nogil:
+    ctypedef struct ahead_t:  # rows of X to be brought near during products
+        const char* X
+        Py_ssize_t row_bytes
+        const Py_ssize_t* row
+        const Py_ssize_t* end
+        Py_ssize_t done
+
 cdef extern from "panel.h" nogil:
     const Py_ssize_t PANEL  # columns of a panel
     enum:
@@ -8,6 +16,7 @@ cdef extern from "panel.h" nogil:
     void panel_product(
         Py_ssize_t n, Py_ssize_t k, const real_t* A, Py_ssize_t a_row, Py_ssize_t a_column,
         const real_t* B, const real_t* begin, real_t* C, Py_ssize_t c_row, Py_ssize_t columns,
+        ahead_t* ahead,
     )
     void packed_product(
         Py_ssize_t n, Py_ssize_t k, const real_t* A, const real_t* B, real_t* C,
@@ -100,6 +109,7 @@ cdef void gemm(
     const real_t* A, const real_t* panels,  # IN  (n, k), (m panels, k, PANEL)
     const real_t* bias,                     # IN  (m) or NULL
     real_t* C,                              # OUT (n, m)
+    ahead_t* ahead,
 ) noexcept nogil:
     """C = bias + A @ B with B packed."""
     cdef Py_ssize_t panel, j, i
@@ -116,7 +126,7 @@ cdef void gemm(
             if bias != NULL:
                 begin = bias + j
             panel_product(
-                n, k, A, k, 1, panels + j * k, begin, C + j, m, min(PANEL, m - j)
+                n, k, A, k, 1, panels + j * k, begin, C + j, m, min(PANEL, m - j), ahead
             )
 
 
@@ -125,6 +135,7 @@ cdef void gemm_transposed(
     const real_t* X, const real_t* Y,  # IN  (n, k), (n, m)
     real_t* packed,                    # scratch (n, PANEL)
     real_t* C,                         # OUT (end - begin, m)
+    ahead_t* ahead,
 ) noexcept nogil:
     """C = X[:, begin:end].T @ Y"""
     cdef Py_ssize_t panel, j, i, columns
@@ -138,7 +149,9 @@ cdef void gemm_transposed(
         j = panel * PANEL
         columns = min(PANEL, m - j)
         pack_panel(n, columns, Y + j, m, 1, packed)
-        panel_product(end - begin, n, X + begin, 1, k, packed, NULL, C + j, m, columns)
+        panel_product(
+            end - begin, n, X + begin, 1, k, packed, NULL, C + j, m, columns, ahead
+        )
 
 
 cdef void gemm_packed(

@@ -23,6 +23,7 @@ ctypedef struct Workspace:
     const real_t* X          # (n, n_in); unused where sparse is
     const SparseRows* sparse
     const real_t* weight     # (n) or NULL
+    ahead_t* ahead           # what is fetched during the products, or NULL
     real_t** Y               # per step: (n, n_out)
     real_t** dY              # per step: (n, n_out)
     real_t** cache           # per step: (n, n_cache)
@@ -171,6 +172,7 @@ cdef class Network:
         rows.Y = ws.Y[i] + first * n_out
         rows.cache = ws.cache[i] + first * (<Layer> step.layer).n_cache
         rows.scratch = ws.scratch
+        rows.ahead = ws.ahead
         rows.weight = ws.weight
         if rows.weight != NULL:
             rows.weight += first

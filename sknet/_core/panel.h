@@ -15,6 +15,7 @@
 
 #include <stddef.h>
 
+#include "ahead.h"
 #include "real.h"
 
 #if defined(__AVX__)
@@ -24,6 +25,7 @@
 #endif
 #define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real_t)))
 #define PANEL (2 * LANES) /* columns of a panel */
+#define STRETCH 32        /* terms of a sum between two looks ahead */
 #define GROUP 6           /* rows computed together: 12 accumulators, of 16 vector registers */
 
 #if SKNET_VECTORS
@@ -46,7 +48,7 @@ SKNET_INLINE void copy_columns(ptrdiff_t columns, const real_t *from, real_t *to
 SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
                               const real_t *A, ptrdiff_t a_row, ptrdiff_t a_column,
                               const real_t *B, const real_t *begin, real_t *C, ptrdiff_t c_row,
-                              ptrdiff_t columns) {
+                              ptrdiff_t columns, ahead_t *ahead) {
     vector_t sum[GROUP][2];
     real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
     const int is_full = columns == vectors * LANES;
@@ -60,18 +62,22 @@ SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
 #pragma GCC unroll 6
         for (int i = 0; i < rows; i++) sum[i][v] = first;
     }
-    for (ptrdiff_t p = 0; p < k; p++) {
-        vector_t b[2];
+    for (ptrdiff_t p = 0; p < k;) {
+        const ptrdiff_t pause = k - p < STRETCH ? k : p + STRETCH;
+        fetch_ahead(ahead);
+        for (; p < pause; p++) {
+            vector_t b[2];
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) b[v] = *(const vector_t *)(B + v * LANES);
+            for (int v = 0; v < vectors; v++) b[v] = *(const vector_t *)(B + v * LANES);
 #pragma GCC unroll 6
-        for (int i = 0; i < rows; i++) {
-            const real_t a = A[i * a_row];
+            for (int i = 0; i < rows; i++) {
+                const real_t a = A[i * a_row];
 #pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) sum[i][v] += a * b[v];
+                for (int v = 0; v < vectors; v++) sum[i][v] += a * b[v];
+            }
+            A += a_column;
+            B += PANEL;
         }
-        A += a_column;
-        B += PANEL;
     }
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
@@ -85,14 +91,14 @@ SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
 #define PANEL_CASE(rows, a_row, a_column)                                                    \
     case rows:                                                                               \
         if (columns > LANES)                                                                 \
-            panel_group(rows, 2, k, A, a_row, a_column, B, begin, C, c_row, columns);        \
+            panel_group(rows, 2, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead); \
         else                                                                                 \
-            panel_group(rows, 1, k, A, a_row, a_column, B, begin, C, c_row, columns);        \
+            panel_group(rows, 1, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead); \
         break;
 
 SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                              ptrdiff_t a_column, const real_t *B, const real_t *begin,
-                             real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
+                             real_t *C, ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
     if (a_column == 1) /* constant strides make better code */
         switch (rows) {
             PANEL_CASE(1, a_row, 1)
@@ -130,7 +136,7 @@ SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdi
 
 static void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                        ptrdiff_t a_column, const real_t *B, const real_t *begin, real_t *C,
-                       ptrdiff_t c_row, ptrdiff_t columns) {
+                       ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
     for (ptrdiff_t i = 0; i < rows; i++) {
         real_t *c = C + i * c_row;
         for (ptrdiff_t j = 0; j < columns; j++) c[j] = begin ? begin[j] : 0;
@@ -147,11 +153,11 @@ static void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a
  * arithmetic units waiting. */
 static inline void panel_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                                  ptrdiff_t a_column, const real_t *B, const real_t *begin,
-                                 real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
+                                 real_t *C, ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
     const ptrdiff_t n_groups = (n + GROUP - 1) / GROUP;
     for (ptrdiff_t group = 0; group < n_groups; group++) {
         const ptrdiff_t rows = n / n_groups + (group < n % n_groups);
-        panel_rows(rows, k, A, a_row, a_column, B, begin, C, c_row, columns);
+        panel_rows(rows, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead);
         A += rows * a_row;
         C += rows * c_row;
     }
@@ -162,7 +168,7 @@ static inline void packed_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, con
                                   real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
     for (; n > 0; n -= GROUP) {
         const ptrdiff_t rows = n < GROUP ? n : GROUP;
-        panel_rows(rows, k, A, 1, rows, B, NULL, C, c_row, columns);
+        panel_rows(rows, k, A, 1, rows, B, NULL, C, c_row, columns, NULL);
         A += GROUP * k;
         C += GROUP * c_row;
     }
@@ -244,7 +250,7 @@ static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrd
                                const real_t *X, ptrdiff_t x_row, const real_t *weight,
                                const real_t *Y, real_t *C) {
     const ptrdiff_t k = end - begin;
-    const int x_in_lanes = k > m;
+    const int x_in_lanes = k > m, lanes_weighed = x_in_lanes && weight;
     const ptrdiff_t n_lanes = x_in_lanes ? k : m, n_others = x_in_lanes ? m : k;
     const real_t *lanes = x_in_lanes ? X + begin : Y, *others = x_in_lanes ? Y : X + begin;
     const ptrdiff_t lanes_row = x_in_lanes ? x_row : m, others_row = x_in_lanes ? m : x_row;
@@ -255,11 +261,11 @@ static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrd
         for (ptrdiff_t other = 0; other < n_others; other += 2) {
             const int pair = other + 1 < n_others;
             double sums[2][4 * WIDE_LANES];
-            if (pair && x_in_lanes)
+            if (pair && lanes_weighed)
                 EXACT_GROUP(1, 1);
             else if (pair)
                 EXACT_GROUP(1, 0);
-            else if (x_in_lanes)
+            else if (lanes_weighed)
                 EXACT_GROUP(0, 1);
             else
                 EXACT_GROUP(0, 0);

@@ -76,9 +76,10 @@ cdef class Predictor(Job):
             next_block += self.block_rows * (<Layer> self.network.steps[i].layer).n_cache
         ws.scratch = next_block
         ws.weight = NULL
+        ws.ahead = NULL
         ws.key = 0
         while True:
-            tile = team_next(&self.team, rank, self.tiles.shape[0])
+            tile = team_next(&self.team, rank, self.tiles.shape[0], NULL)
             if tile == self.tiles.shape[0]:
                 break
             step = self.network.steps + self.tiles[tile, 0]
@@ -89,7 +90,7 @@ cdef class Predictor(Job):
         if team_meet(&self.team, rank):
             return
         while True:
-            block = team_next(&self.team, rank, n_blocks)
+            block = team_next(&self.team, rank, n_blocks, NULL)
             if block == n_blocks:
                 break
             first = block * self.block_rows

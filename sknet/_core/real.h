@@ -14,9 +14,13 @@
 #if SKNET_REAL_BITS == 32
 typedef float real_t;
 typedef int32_t real_bits_t;
+typedef uint32_t real_unsigned_t;
+#define FRACTION_BITS 23
 #elif SKNET_REAL_BITS == 64
 typedef double real_t;
 typedef int64_t real_bits_t;
+typedef uint64_t real_unsigned_t;
+#define FRACTION_BITS 52
 #else
 #error "compile with -DSKNET_REAL_BITS=32 or -DSKNET_REAL_BITS=64"
 #endif
@@ -171,5 +175,18 @@ SKNET_INLINE real_t real_sqrt(real_t x) { return sqrtf(x); }
 #else
 SKNET_INLINE real_t real_sqrt(real_t x) { return sqrt(x); }
 #endif
+
+/* Whether no x is NaN or infinite: no exponent is so full that one more carries into the sign. */
+static inline int real_all_finite(ptrdiff_t n, const real_t *x) {
+    const real_unsigned_t sign = (real_unsigned_t)1 << (SKNET_REAL_BITS - 1);
+    const real_unsigned_t one_more = (real_unsigned_t)1 << FRACTION_BITS;
+    real_unsigned_t carries = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        real_unsigned_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        carries |= (bits & (sign - 1)) + one_more;
+    }
+    return !(carries & sign);
+}
 
 #endif

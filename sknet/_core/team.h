@@ -60,16 +60,18 @@ static inline void team_start(team_t *team, int size, share_t *shares) {
 }
 
 /* Where a worker's share of n pieces begins; odd ones go to the first workers. */
-static inline ptrdiff_t share_begin(const team_t *team, int rank, ptrdiff_t n) {
-    return (n * rank + team->size - 1) / team->size;
+static inline ptrdiff_t share_begin(const team_t *team, int rank, ptrdiff_t n, const ptrdiff_t *begins) {
+    return begins ? begins[rank] : (n * rank + team->size - 1) / team->size;
 }
 
-/* The next of this phase's n pieces for a worker; n when none is left. */
-static inline ptrdiff_t team_next(team_t *team, int rank, ptrdiff_t n) {
+/* The next of this phase's n pieces for a worker; n when none is left. begins (size + 1) says where
+ * shares begin that are not all of the same number of pieces, or is NULL. */
+static inline ptrdiff_t team_next(team_t *team, int rank, ptrdiff_t n, const ptrdiff_t *begins) {
     const int parity = atomic_load_explicit(&team->phase, memory_order_relaxed) & 1;
     for (int i = 0; i < team->size; i++) {
         const int owner = rank + i < team->size ? rank + i : rank + i - team->size;
-        const ptrdiff_t begin = share_begin(team, owner, n), end = share_begin(team, owner + 1, n);
+        const ptrdiff_t begin = share_begin(team, owner, n, begins);
+        const ptrdiff_t end = share_begin(team, owner + 1, n, begins);
         atomic_ptrdiff_t *taken = &team->shares[owner].taken[parity];
         if (begin + atomic_load_explicit(taken, memory_order_relaxed) < end) {
             const ptrdiff_t piece = begin + atomic_fetch_add_explicit(taken, 1, memory_order_relaxed);

@@ -6,7 +6,7 @@ cdef extern from "team.h" nogil:
     ctypedef struct share_t:
         pass
     void team_start(team_t* team, int size, share_t* shares)
-    Py_ssize_t team_next(team_t* team, int rank, Py_ssize_t n)
+    Py_ssize_t team_next(team_t* team, int rank, Py_ssize_t n, const Py_ssize_t* begins)
     void team_abort(team_t* team)
     bint team_meet(team_t* team, int rank)
 

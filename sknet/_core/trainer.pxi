@@ -43,6 +43,7 @@ cdef class Trainer(Job):
     cdef real_t* gathered[3]  # X, y, weight of the mini-batch
     cdef real_t** pointers
     cdef const Py_ssize_t[:, ::1] tiles
+    cdef const Py_ssize_t[::1] tile_shares  # (size + 1) where each worker's tiles begin
     cdef real_t[:, ::1] scratch    # (size, ...) one row per worker
     cdef double[::1] block_loss    # (n_blocks) sums over the epoch
     cdef double[::1] tile_penalty  # (n_tiles)
@@ -130,7 +131,7 @@ cdef class Trainer(Job):
         n_updates : updates made before this epoch
         key : 64 random bits for the random numbers of this epoch
         """
-        cdef Py_ssize_t low, high
+        cdef Py_ssize_t i, n_outside = 0
         if learning_rates.shape[0] != self.n_batches:
             raise ValueError(f"learning_rates must have {self.n_batches} elements")
         self.shuffled = order is not None
@@ -143,8 +144,9 @@ cdef class Trainer(Job):
             self.order = order
             if self.order.shape[0] != self.data.n_samples:
                 raise ValueError(f"order must have {self.data.n_samples} elements")
-            low, high = np.min(order), np.max(order)
-            if low < 0 or high >= self.data.n_samples:
+            for i in range(self.data.n_samples):
+                n_outside += not 0 <= self.order[i] < self.data.n_samples
+            if n_outside:
                 raise ValueError("order must hold row numbers of X")
             if self.gathered[0] == NULL and not (self.data.is_sparse and self.network.takes_sparse):
                 self.gathered[0] = self.allocate(self.network.n_in * self.batch_size)
@@ -164,7 +166,15 @@ cdef class Trainer(Job):
         )
         if self.scratch is None or self.scratch.shape[0] < size:
             self.scratch = np.empty((size, width + self.network.max_tile + 16), DTYPE)
+        if self.tile_shares is None or self.tile_shares.shape[0] != size + 1:
+            self.tile_shares = self.share_tiles(size)
         Job.start(self, size)
+
+    def share_tiles(self, int size):
+        """Where the tiles of each worker begin, (size + 1): nearly the same number of parameters."""
+        sizes = np.subtract(self.tiles[:, 2], self.tiles[:, 1])
+        middles = np.cumsum(sizes) - sizes / 2
+        return np.searchsorted(middles, np.arange(size + 1) * (np.sum(sizes) / size))
 
     def result(self):
         """(loss, penalty) of the epoch: sums over mini-batches of value times rows of it."""
@@ -176,8 +186,9 @@ cdef class Trainer(Job):
         cdef Py_ssize_t batch, first, rows, n_blocks, block, tile
         cdef double weight, rate
         ws.scratch = &self.scratch[rank, 0]
+        ws.ahead = NULL
         while True:
-            tile = team_next(&self.team, rank, self.tiles.shape[0])
+            tile = team_next(&self.team, rank, self.tiles.shape[0], &self.tile_shares[0])
             if tile == self.tiles.shape[0]:
                 break
             self.prepare(tile)
@@ -192,14 +203,14 @@ cdef class Trainer(Job):
             rows = block_rows(ws.n)
             n_blocks = (ws.n + rows - 1) // rows
             while True:
-                block = team_next(&self.team, rank, n_blocks)
+                block = team_next(&self.team, rank, n_blocks, NULL)
                 if block == n_blocks:
                     break
                 self.train_block(first, &ws, block, min(rows, ws.n - block * rows), weight)
             if team_meet(&self.team, rank):
                 return
             while True:
-                tile = team_next(&self.team, rank, self.tiles.shape[0])
+                tile = team_next(&self.team, rank, self.tiles.shape[0], &self.tile_shares[0])
                 if tile == self.tiles.shape[0]:
                     break
                 self.train_tile(tile, &ws, weight, rate)
@@ -246,12 +257,15 @@ cdef class Trainer(Job):
         cdef const real_t* y
         cdef const real_t* weights = ws.weight
         cdef double value
+        cdef ahead_t ahead
         if weights != NULL:
             weights += first
         if self.shuffled or self.data.is_sparse:
             rows = &self.order[start + first]
             if ws.sparse == NULL:
                 self.data.gather_X(n, rows, self.gathered[0] + first * self.data.n_features)
+                self.look_ahead(start + first + self.batch_size, n, &ahead)
+                ws.ahead = &ahead
         if self.shuffled:
             self.data.gather_y(n, rows, self.gathered[1] + first * self.data.n_targets)
             y = self.gathered[1] + first * self.data.n_targets
@@ -266,6 +280,16 @@ cdef class Trainer(Job):
         )
         self.block_loss[block] += value * self.per_weight(ws.n, weight)
         self.network.backward(ws, first, n, block)
+        ws.ahead = NULL
+
+    cdef inline void look_ahead(self, Py_ssize_t first, Py_ssize_t n, ahead_t* ahead) noexcept nogil:
+        """Makes n rows of the epoch, from number `first` on, those to be fetched."""
+        first = min(first, self.data.n_samples)
+        ahead.X = <const char*> self.data.X
+        ahead.row_bytes = self.data.n_features * sizeof(real_t)
+        ahead.row = &self.order[0] + first
+        ahead.end = ahead.row + min(n, self.data.n_samples - first) * (not self.data.is_sparse)
+        ahead.done = 0
 
     cdef inline double per_weight(self, Py_ssize_t n, double weight) noexcept nogil:
         """What sums over a mini-batch's rows are multiplied with to be reported."""

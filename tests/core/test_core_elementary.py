@@ -1,4 +1,4 @@
-"""exp, logistic, tanh and softplus of the core against NumPy in more precision."""
+"""exp, logistic, tanh and softplus of the core against NumPy in more precision; all_finite."""
 
 import numpy as np
 import pytest
@@ -83,3 +83,19 @@ def test_monotone(core, name):
     y = core.elementary(name, as_real(core, np.linspace(-30, 30, 100_001)))
     assert (np.diff(y) >= -2 * tolerance(core, name) * np.abs(y[1:])).all()
     assert y[0] < y[-1]
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 31, 64, 1000])
+def test_all_finite(core, n):
+    info = np.finfo(core.DTYPE)
+    rng = np.random.default_rng(n)
+    finite = [0.0, -0.0, 1.0, info.max, -info.max, info.tiny, info.smallest_subnormal]
+    X = rng.choice(np.array(finite, core.DTYPE), (n, 3))
+    assert core.all_finite(X) is True
+    for bad in (np.nan, -np.nan, np.inf, -np.inf):
+        place = rng.integers(n), rng.integers(3)
+        kept, X[place] = X[place], bad
+        assert core.all_finite(X) is False
+        X[place] = kept
+    assert core.all_finite(X) is True
+    assert core.all_finite(X[:0]) is True

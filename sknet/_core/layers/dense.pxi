@@ -70,7 +70,7 @@ cdef class Dense(Layer):
         if rows.sparse != NULL:
             sparse_product(rows.n, m, rows.sparse, rows.W, b, rows.Y)
         else:
-            gemm(rows.n, m, self.n_in, rows.X[0], rows.shared, b, rows.Y)
+            gemm(rows.n, m, self.n_in, rows.X[0], rows.shared, b, rows.Y, rows.ahead)
         self.activation.forward(rows.n * m, rows.Y)
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
@@ -79,7 +79,7 @@ cdef class Dense(Layer):
         if rows.dX[0] != NULL:
             gemm(
                 rows.n, self.n_in, self.n_out, rows.dY, rows.shared + self.transposed, NULL,
-                rows.dX[0],
+                rows.dX[0], rows.ahead,
             )
 
     cdef inline bint packs_rows(self, Rows* rows) noexcept nogil:
@@ -124,7 +124,9 @@ cdef class Dense(Layer):
                 dW,
             )
         else:
-            gemm_transposed(rows.n, first, last, self.n_in, m, rows.X[0], rows.dY, scratch, dW)
+            gemm_transposed(
+                rows.n, first, last, self.n_in, m, rows.X[0], rows.dY, scratch, dW, rows.ahead
+            )
         if end == self.n_params:
             column_sums(rows.n, m, rows.dY, db)
 
@@ -134,7 +136,8 @@ cdef class Dense(Layer):
             sparse_outer(rows.n, 0, self.n_in, self.n_out, rows.sparse, rows.dY, dW)
         else:
             gemm_transposed(
-                rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.dY, rows.scratch, dW
+                rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.dY, rows.scratch, dW,
+                rows.ahead,
             )
         column_sums(rows.n, self.n_out, rows.dY, dW + self.n_weights)
 

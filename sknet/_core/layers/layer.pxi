@@ -44,6 +44,7 @@ ctypedef struct Rows:
     real_t* scratch              # (n, n_scratch) this worker's own
     real_t* block_state          # (n_block_state) this block's own
     const real_t* weight         # (n) weight of each row, or NULL
+    ahead_t* ahead               # for products to hand on, or NULL
     real_t* dY                   # (n, n_out)
     real_t* dX[MAX_INPUTS]       # (n, n_in) OUT, or NULL where nobody needs it
 
