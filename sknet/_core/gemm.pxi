@@ -183,15 +183,15 @@ cdef void gemm_packed(
 
 
 cdef void column_sums(
-    Py_ssize_t n, Py_ssize_t m,
-    const real_t* Y,  # IN  (n, m)
+    Py_ssize_t n, Py_ssize_t m, Py_ssize_t y_row,
+    const real_t* Y,  # IN  (n, m), rows y_row apart
     real_t* out,      # OUT (m)
 ) noexcept nogil:
     cdef Py_ssize_t i, j
     memset(out, 0, m * sizeof(real_t))
     for i in range(n):
         for j in range(m):
-            out[j] += Y[i * m + j]
+            out[j] += Y[i * y_row + j]
 
 
 cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:

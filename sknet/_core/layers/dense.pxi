@@ -127,8 +127,14 @@ cdef class Dense(Layer):
             gemm_transposed(
                 rows.n, first, last, self.n_in, m, rows.X[0], rows.dY, scratch, dW, rows.ahead
             )
-        if end == self.n_params:
-            column_sums(rows.n, m, rows.dY, db)
+        if end == self.n_params and self.packs_rows(rows):
+            for i in range(n_panels(m)):
+                column_sums(
+                    rows.n, min(PANEL, m - i * PANEL), PANEL,
+                    rows.cache + i * PANEL * rows.batch_size, db + i * PANEL,
+                )
+        elif end == self.n_params:
+            column_sums(rows.n, m, m, rows.dY, db)
 
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         """dW = X.T dZ, db = sum of the rows of dZ"""
@@ -139,7 +145,7 @@ cdef class Dense(Layer):
                 rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.dY, rows.scratch, dW,
                 rows.ahead,
             )
-        column_sums(rows.n, self.n_out, rows.dY, dW + self.n_weights)
+        column_sums(rows.n, self.n_out, self.n_out, rows.dY, dW + self.n_weights)
 
 
 cdef void sparse_product(
