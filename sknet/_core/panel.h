@@ -2,9 +2,10 @@
  *
  *   C (n, m) = A (n, k) B (k, m)      B in panels of PANEL columns: B[j][p][0..PANEL)
  *
- * A row of C is the sum over p = 0..k-1 in that order, behind a row to begin with, whatever n, the row's place or the number
- * of rows computed with it: so a row has the same bits alone, in a mini-batch and in a test set.
- * A is read through two strides, so it may be a matrix, its transpose, or rows that overlap.
+ * A row of C is the sum over p = 0..k-1 in that order, behind a row to begin with, whatever n, the
+ * row's place or the number of rows computed with it: so a row has the same bits alone, in a
+ * mini-batch and in a test set. A is read through two strides, so it may be a matrix, its transpose,
+ * or rows that overlap.
  *
  * Source of the scheme: Goto and van de Geijn, "Anatomy of high-performance matrix
  * multiplication", ACM TOMS 34 (2008), without its outer blocking: what is multiplied here fits
@@ -88,44 +89,35 @@ SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
     }
 }
 
-#define PANEL_CASE(rows, a_row, a_column)                                                    \
-    case rows:                                                                               \
+#define PANEL_CASE(number, a_row, a_column)                                                  \
+    case number: {                                                                           \
+        enum { ROWS = number };                                                              \
         if (columns > LANES)                                                                 \
-            panel_group(rows, 2, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead); \
+            panel_group(ROWS, 2, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead); \
         else                                                                                 \
-            panel_group(rows, 1, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead); \
-        break;
+            panel_group(ROWS, 1, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead); \
+        break;                                                                               \
+    }
+#define PANEL_CASES(a_row, a_column)                                                         \
+    switch (rows) {                                                                          \
+        PANEL_CASE(1, a_row, a_column)                                                       \
+        PANEL_CASE(2, a_row, a_column)                                                       \
+        PANEL_CASE(3, a_row, a_column)                                                       \
+        PANEL_CASE(4, a_row, a_column)                                                       \
+        PANEL_CASE(5, a_row, a_column)                                                       \
+        PANEL_CASE(6, a_row, a_column)                                                       \
+    }
 
+/* Up to GROUP rows. Constant strides make better code: of a matrix by rows, of a packed group. */
 SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                              ptrdiff_t a_column, const real_t *B, const real_t *begin,
                              real_t *C, ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
-    if (a_column == 1) /* constant strides make better code */
-        switch (rows) {
-            PANEL_CASE(1, a_row, 1)
-            PANEL_CASE(2, a_row, 1)
-            PANEL_CASE(3, a_row, 1)
-            PANEL_CASE(4, a_row, 1)
-            PANEL_CASE(5, a_row, 1)
-            PANEL_CASE(6, a_row, 1)
-        }
+    if (a_column == 1)
+        PANEL_CASES(a_row, 1)
     else if (a_row == 1 && a_column == rows)
-        switch (rows) {
-            PANEL_CASE(1, 1, 1)
-            PANEL_CASE(2, 1, 2)
-            PANEL_CASE(3, 1, 3)
-            PANEL_CASE(4, 1, 4)
-            PANEL_CASE(5, 1, 5)
-            PANEL_CASE(6, 1, 6)
-        }
+        PANEL_CASES(1, ROWS)
     else
-        switch (rows) {
-            PANEL_CASE(1, a_row, a_column)
-            PANEL_CASE(2, a_row, a_column)
-            PANEL_CASE(3, a_row, a_column)
-            PANEL_CASE(4, a_row, a_column)
-            PANEL_CASE(5, a_row, a_column)
-            PANEL_CASE(6, a_row, a_column)
-        }
+        PANEL_CASES(a_row, a_column)
 }
 
 #define ONE_BY_ONE __asm__ volatile("" ::: "memory")
@@ -137,6 +129,7 @@ SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdi
 static void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                        ptrdiff_t a_column, const real_t *B, const real_t *begin, real_t *C,
                        ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
+    fetch_ahead(ahead);
     for (ptrdiff_t i = 0; i < rows; i++) {
         real_t *c = C + i * c_row;
         for (ptrdiff_t j = 0; j < columns; j++) c[j] = begin ? begin[j] : 0;
