@@ -1,7 +1,8 @@
-/* Rows of X that will be needed soon, brought near while the processor is busy with products.
+/* Rows of a matrix that will be needed soon, brought near while the processor is busy with products.
  *
- * A shuffled epoch reads rows from all over the memory, which the processor cannot foresee; waiting
- * for them would take as long as the products of a small network.
+ * A shuffled epoch reads rows of X from all over the memory, which the processor cannot foresee;
+ * waiting for them would take as long as the products of a small network. Of a wide network the
+ * weights are too many for the cache; their panels are the rows then.
  */
 #ifndef SKNET_AHEAD_H
 #define SKNET_AHEAD_H

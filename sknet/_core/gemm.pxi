@@ -2,7 +2,7 @@
 # matrices of one column, which have sums of their own (see panel.h).
 
 cdef extern from "ahead.h" nogil:
-    ctypedef struct ahead_t:  # rows of X to be brought near during products
+    ctypedef struct ahead_t:  # rows of a matrix to be brought near during products
         const char* X
         Py_ssize_t row_bytes
         const Py_ssize_t* row
@@ -33,6 +33,10 @@ cdef extern from "panel.h" nogil:
         Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t m, const real_t* X,
         Py_ssize_t x_row, const real_t* weight, const real_t* Y, real_t* C,
     )
+
+
+cdef enum:
+    LARGE = 65536  # numbers of a matrix that the second-level cache does not keep
 
 
 cdef inline Py_ssize_t n_panels(Py_ssize_t m) noexcept nogil:
@@ -111,9 +115,10 @@ cdef void gemm(
     real_t* C,                              # OUT (n, m)
     ahead_t* ahead,
 ) noexcept nogil:
-    """C = bias + A @ B with B packed."""
-    cdef Py_ssize_t panel, j, i
+    """C = bias + A @ B with B packed. Where B is large, its next panel is fetched ahead instead."""
+    cdef Py_ssize_t panel, j, i, following
     cdef const real_t* begin = NULL
+    cdef ahead_t next_panel
     if m == 1:
         row_dots(n, k, A, panels, bias, C)
     elif k == 1 and bias == NULL:
@@ -125,6 +130,14 @@ cdef void gemm(
             j = panel * PANEL
             if bias != NULL:
                 begin = bias + j
+            if k * m > LARGE:
+                following = panel + 1
+                next_panel.X = <const char*> panels
+                next_panel.row_bytes = k * PANEL * sizeof(real_t)
+                next_panel.row = &following
+                next_panel.end = &following + (following < n_panels(m))
+                next_panel.done = 0
+                ahead = &next_panel
             panel_product(
                 n, k, A, k, 1, panels + j * k, begin, C + j, m, min(PANEL, m - j), ahead
             )
