@@ -32,6 +32,7 @@ __all__ = ["BaseNetwork"]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 CALLER = 7  # frames from a warning here up to the user's call of fit or partial_fit
+FLOATS = [np.float64, np.float32]  # what X may be; other types become the first
 _REGISTRIES = _core.load(np.float64)  # its names are those of every binary
 
 
@@ -241,11 +242,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         return [int(size) for size in sizes]
 
     def _check_training_data(self, X, y, sample_weight, *, first, classes, complete):
-        dtype = [np.float64, np.float32] if self.dtype == "auto" else [np.dtype(self.dtype)]
+        dtypes = FLOATS if self.dtype == "auto" else [np.dtype(self.dtype)]
         X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype, order="C",
+            self, X, y, accept_sparse="csr", multi_output=True, dtype=dtypes, order="C",
             y_numeric=self._y_is_numeric, reset=first,
-            ensure_all_finite=not _is_finite(X, dtype),
+            ensure_all_finite=not _is_finite(X, dtypes),
         )  # fmt: skip
         sample_weight = _checked_weight(sample_weight, X, "sample_weight")
         if sample_weight is not None and not sample_weight.all():
@@ -279,7 +280,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         try:
             X_val, y_val = validate_data(
                 self, X_val, y_val, accept_sparse="csr", multi_output=True, reset=False,
-                dtype=(np.float64, np.float32), order="C", y_numeric=self._y_is_numeric,
+                dtype=FLOATS, order="C", y_numeric=self._y_is_numeric,
             )  # fmt: skip
             y_val = self._check_y(y_val, first=False)
         except ValueError as error:
@@ -543,10 +544,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         Of the wider of the dtypes of X and of the network, as NumPy would have it.
         """
         model = self._model()
-        dtypes = [np.float64, np.float32]
         X = validate_data(
-            self, X, accept_sparse="csr", dtype=dtypes, order="C", reset=False,
-            ensure_all_finite=not _is_finite(X, dtypes),
+            self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False,
+            ensure_all_finite=not _is_finite(X, FLOATS),
         )  # fmt: skip
         loss = None if loss_name is None else model.core.LOSSES[loss_name](self.n_outputs_)
         raw = model.predict(X.astype(model.params.dtype, copy=False), self.n_threads, loss)

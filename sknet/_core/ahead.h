@@ -19,6 +19,11 @@ typedef struct {
     ptrdiff_t done;             /* bytes of the first of them */
 } ahead_t;
 
+/* n rows of X, whose numbers stand at `row`, are to be fetched. */
+static inline ahead_t rows_ahead(const void *X, ptrdiff_t row_bytes, const ptrdiff_t *row, ptrdiff_t n) {
+    return (ahead_t){(const char *)X, row_bytes, row, row + n, 0};
+}
+
 /* Fetches the next part of a row into the second-level cache. `ahead` may be NULL. */
 static inline void fetch_ahead(ahead_t *ahead) {
 #if defined(__GNUC__) || defined(__clang__)

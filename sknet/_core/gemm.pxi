@@ -3,11 +3,8 @@
 
 cdef extern from "ahead.h" nogil:
     ctypedef struct ahead_t:  # rows of a matrix to be brought near during products
-        const char* X
-        Py_ssize_t row_bytes
-        const Py_ssize_t* row
-        const Py_ssize_t* end
-        Py_ssize_t done
+        pass
+    ahead_t rows_ahead(const void* X, Py_ssize_t row_bytes, const Py_ssize_t* row, Py_ssize_t n)
 
 cdef extern from "panel.h" nogil:
     const Py_ssize_t PANEL  # columns of a panel
@@ -50,18 +47,18 @@ cdef inline Py_ssize_t packed_columns(Py_ssize_t m) noexcept nogil:
 
 cdef inline void pack_panel(
     Py_ssize_t k, Py_ssize_t columns,
-    const real_t* B, Py_ssize_t b_row, Py_ssize_t b_column,  # IN  (k, columns)
-    real_t* panel,                                           # OUT (k, PANEL)
+    const real_t* B, Py_ssize_t b_row,  # IN  (k, columns), rows b_row apart
+    real_t* panel,                      # OUT (k, PANEL)
 ) noexcept nogil:
     """Copies up to PANEL columns into a panel and fills it up with zeros."""
     cdef Py_ssize_t p, j
-    if columns == PANEL and b_column == 1:
+    if columns == PANEL:
         for p in range(k):
             memcpy(panel + p * PANEL, B + p * b_row, PANEL * sizeof(real_t))
         return
     for p in range(k):
         for j in range(columns):
-            panel[p * PANEL + j] = B[p * b_row + j * b_column]
+            panel[p * PANEL + j] = B[p * b_row + j]
         for j in range(columns, PANEL):
             panel[p * PANEL + j] = 0
 
@@ -78,7 +75,7 @@ cdef void pack_rows(
         return
     for panel in range(n_panels(m)):
         j = panel * PANEL
-        pack_panel(end - begin, min(PANEL, m - j), W + j, m, 1, panels + j * k + begin * PANEL)
+        pack_panel(end - begin, min(PANEL, m - j), W + j, m, panels + j * k + begin * PANEL)
 
 
 cdef void pack_rows_transposed(
@@ -132,11 +129,9 @@ cdef void gemm(
                 begin = bias + j
             if k * m > LARGE:
                 following = panel + 1
-                next_panel.X = <const char*> panels
-                next_panel.row_bytes = k * PANEL * sizeof(real_t)
-                next_panel.row = &following
-                next_panel.end = &following + (following < n_panels(m))
-                next_panel.done = 0
+                next_panel = rows_ahead(
+                    panels, k * PANEL * sizeof(real_t), &following, following < n_panels(m)
+                )
                 ahead = &next_panel
             panel_product(
                 n, k, A, k, 1, panels + j * k, begin, C + j, m, min(PANEL, m - j), ahead
@@ -161,7 +156,7 @@ cdef void gemm_transposed(
     for panel in range(n_panels(m)):
         j = panel * PANEL
         columns = min(PANEL, m - j)
-        pack_panel(n, columns, Y + j, m, 1, packed)
+        pack_panel(n, columns, Y + j, m, packed)
         panel_product(
             end - begin, n, X + begin, 1, k, packed, NULL, C + j, m, columns, ahead
         )

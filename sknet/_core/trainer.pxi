@@ -264,7 +264,7 @@ cdef class Trainer(Job):
             rows = &self.order[start + first]
             if ws.sparse == NULL:
                 self.data.gather_X(n, rows, self.gathered[0] + first * self.data.n_features)
-                self.look_ahead(start + first + self.batch_size, n, &ahead)
+                ahead = self.look_ahead(start + first + self.batch_size, n)
                 ws.ahead = &ahead
         if self.shuffled:
             self.data.gather_y(n, rows, self.gathered[1] + first * self.data.n_targets)
@@ -282,14 +282,13 @@ cdef class Trainer(Job):
         self.network.backward(ws, first, n, block)
         ws.ahead = NULL
 
-    cdef inline void look_ahead(self, Py_ssize_t first, Py_ssize_t n, ahead_t* ahead) noexcept nogil:
-        """Makes n rows of the epoch, from number `first` on, those to be fetched."""
+    cdef inline ahead_t look_ahead(self, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+        """Up to n rows of the epoch, from number `first` on, to be fetched; none of sparse X."""
         first = min(first, self.data.n_samples)
-        ahead.X = <const char*> self.data.X
-        ahead.row_bytes = self.data.n_features * sizeof(real_t)
-        ahead.row = &self.order[0] + first
-        ahead.end = ahead.row + min(n, self.data.n_samples - first) * (not self.data.is_sparse)
-        ahead.done = 0
+        n = 0 if self.data.is_sparse else min(n, self.data.n_samples - first)
+        return rows_ahead(
+            self.data.X, self.data.n_features * sizeof(real_t), &self.order[0] + first, n
+        )
 
     cdef inline double per_weight(self, Py_ssize_t n, double weight) noexcept nogil:
         """What sums over a mini-batch's rows are multiplied with to be reported."""

@@ -94,7 +94,7 @@ cdef class Dense(Layer):
             for panel in range(n_panels(m)):
                 j = panel * PANEL
                 pack_panel(
-                    rows.n, min(PANEL, m - j), rows.dY + j, m, 1, panels + j * rows.batch_size
+                    rows.n, min(PANEL, m - j), rows.dY + j, m, panels + j * rows.batch_size
                 )
 
     cdef void backward_params(
