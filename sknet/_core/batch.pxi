@@ -11,9 +11,7 @@ cdef class Data:
     cdef readonly bint is_sparse
     cdef object arrays  # keeps alive what the pointers below point to
     cdef const real_t* X
-    cdef const real_t* csr_data
-    cdef const int* csr_indices
-    cdef const Py_ssize_t* csr_indptr
+    cdef SparseMatrix csr
     cdef const real_t* y
     cdef const real_t* weight
 
@@ -30,9 +28,9 @@ cdef class Data:
             self.n_features = n_features
             if data.shape[0] != indices.shape[0] or indptr[self.n_samples] > data.shape[0]:
                 raise ValueError("data, indices and indptr of X do not fit together")
-            self.csr_data = &data[0] if data.shape[0] else NULL
-            self.csr_indices = &indices[0] if data.shape[0] else NULL
-            self.csr_indptr = &indptr[0]
+            self.csr.data = &data[0] if data.shape[0] else NULL
+            self.csr.indices = &indices[0] if data.shape[0] else NULL
+            self.csr.indptr = &indptr[0]
             self.arrays = (data, indices, indptr)
         else:
             dense = X
@@ -66,8 +64,8 @@ cdef class Data:
             return
         memset(out, 0, n * m * sizeof(real_t))
         for i in range(n):
-            for p in range(self.csr_indptr[rows[i]], self.csr_indptr[rows[i] + 1]):
-                out[i * m + self.csr_indices[p]] += self.csr_data[p]
+            for p in range(self.csr.indptr[rows[i]], self.csr.indptr[rows[i] + 1]):
+                out[i * m + self.csr.indices[p]] += self.csr.data[p]
 
     cdef void gather_y(self, Py_ssize_t n, const Py_ssize_t* rows, real_t* out) noexcept nogil:
         """out (n, n_targets) = y[rows]"""

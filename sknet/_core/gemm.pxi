@@ -10,10 +10,17 @@ cdef extern from "panel.h" nogil:
     const Py_ssize_t PANEL  # columns of a panel
     enum:
         GROUP               # rows computed together
-    void panel_product(
-        Py_ssize_t n, Py_ssize_t k, const real_t* A, Py_ssize_t a_row, Py_ssize_t a_column,
+    const real_t* row_of(
+        const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers, Py_ssize_t i
+    )
+    void product_by_rows(
+        Py_ssize_t n, Py_ssize_t k, const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers,
         const real_t* B, const real_t* begin, real_t* C, Py_ssize_t c_row, Py_ssize_t columns,
         ahead_t* ahead,
+    )
+    void product_by_columns(
+        Py_ssize_t n, Py_ssize_t k, const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers,
+        const real_t* B, real_t* C, Py_ssize_t c_row, Py_ssize_t columns, ahead_t* ahead,
     )
     void packed_product(
         Py_ssize_t n, Py_ssize_t k, const real_t* A, const real_t* B, real_t* C,
@@ -23,8 +30,8 @@ cdef extern from "panel.h" nogil:
         DOT_LANES  # sums that run side by side in a dot product
     real_t sum_of_lanes(const real_t* s)
     void row_dots(
-        Py_ssize_t n, Py_ssize_t k, const real_t* A, const real_t* b, const real_t* begin,
-        real_t* y,
+        Py_ssize_t n, Py_ssize_t k, const real_t* A, const Py_ssize_t* numbers, const real_t* b,
+        const real_t* begin, real_t* y,
     )
     void exact_outer(
         Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t m, const real_t* X,
@@ -107,18 +114,19 @@ cdef void pack_rows_transposed(
 
 cdef void gemm(
     Py_ssize_t n, Py_ssize_t m, Py_ssize_t k,
-    const real_t* A, const real_t* panels,  # IN  (n, k), (m panels, k, PANEL)
-    const real_t* bias,                     # IN  (m) or NULL
-    real_t* C,                              # OUT (n, m)
+    const real_t* A, const Py_ssize_t* numbers,  # IN  (., k), (n) which of its rows, or NULL
+    const real_t* panels,                        # IN  (m panels, k, PANEL)
+    const real_t* bias,                          # IN  (m) or NULL
+    real_t* C,                                   # OUT (n, m)
     ahead_t* ahead,
 ) noexcept nogil:
-    """C = bias + A @ B with B packed. Where B is large, its next panel is fetched ahead instead."""
+    """C = bias + A[numbers] @ B with B packed. Where B is large, its next panel is fetched ahead instead."""
     cdef Py_ssize_t panel, j, i, following
     cdef const real_t* begin = NULL
     cdef ahead_t next_panel
     if m == 1:
-        row_dots(n, k, A, panels, bias, C)
-    elif k == 1 and bias == NULL:
+        row_dots(n, k, A, numbers, panels, bias, C)
+    elif k == 1 and bias == NULL and numbers == NULL:
         for i in range(n):
             for j in range(m):
                 C[i * m + j] = A[i] * panels[j]
@@ -133,32 +141,35 @@ cdef void gemm(
                     panels, k * PANEL * sizeof(real_t), &following, following < n_panels(m)
                 )
                 ahead = &next_panel
-            panel_product(
-                n, k, A, k, 1, panels + j * k, begin, C + j, m, min(PANEL, m - j), ahead
+            product_by_rows(
+                n, k, A, k, numbers, panels + j * k, begin, C + j, m, min(PANEL, m - j), ahead
             )
 
 
 cdef void gemm_transposed(
     Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t k, Py_ssize_t m,
-    const real_t* X, const real_t* Y,  # IN  (n, k), (n, m)
-    real_t* packed,                    # scratch (n, PANEL)
-    real_t* C,                         # OUT (end - begin, m)
+    const real_t* X, const Py_ssize_t* numbers,  # IN  (., k), (n) which of its rows, or NULL
+    const real_t* Y,                             # IN  (n, m)
+    real_t* packed,                              # scratch (n, PANEL)
+    real_t* C,                                   # OUT (end - begin, m)
     ahead_t* ahead,
 ) noexcept nogil:
-    """C = X[:, begin:end].T @ Y"""
+    """C = X[numbers, begin:end].T @ Y"""
     cdef Py_ssize_t panel, j, i, columns
+    cdef const real_t* x
     if m == 1:
         memset(C, 0, (end - begin) * sizeof(real_t))
         for i in range(n):
+            x = row_of(X, k, numbers, i) + begin
             for j in range(end - begin):
-                C[j] += X[i * k + begin + j] * Y[i]
+                C[j] += x[j] * Y[i]
         return
     for panel in range(n_panels(m)):
         j = panel * PANEL
         columns = min(PANEL, m - j)
         pack_panel(n, columns, Y + j, m, packed)
-        panel_product(
-            end - begin, n, X + begin, 1, k, packed, NULL, C + j, m, columns, ahead
+        product_by_columns(
+            end - begin, n, X + begin, k, numbers, packed, C + j, m, columns, ahead
         )
 
 

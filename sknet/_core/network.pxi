@@ -20,8 +20,9 @@ ctypedef struct Workspace:
     const real_t* W          # (n_params)
     const real_t* state      # (n_state)
     const real_t* shared     # (n_shared)
-    const real_t* X          # (n, n_in); unused where sparse is
-    const SparseRows* sparse
+    const real_t* X          # (n, n_in)
+    const SparseMatrix* sparse  # instead of X, or NULL
+    const Py_ssize_t* numbers   # (n) which rows of sparse or X are meant; NULL: the first n
     const real_t* weight     # (n) or NULL
     ahead_t* ahead           # what is fetched during the products, or NULL
     real_t** Y               # per step: (n, n_out)
@@ -31,14 +32,6 @@ ctypedef struct Workspace:
     real_t* block_state      # (n_blocks, n_block_state)
     real_t** block_params    # per step: (n_blocks, n_params), or NULL where it sums by tiles
     real_t* scratch          # this worker's own
-
-
-cdef inline void offset_sparse(Rows* rows, SparseRows* sparse) noexcept nogil:
-    """Points rows.sparse, if any, at the block's rows; `sparse` is where that is kept."""
-    if rows.sparse != NULL:
-        sparse[0] = rows.sparse[0]
-        sparse.rows += rows.first
-        rows.sparse = sparse
 
 
 cdef class Network:
@@ -125,6 +118,14 @@ cdef class Network:
     def __dealloc__(self):
         PyMem_Free(self.steps)
 
+    cdef bint reads_in_place(self, Py_ssize_t batch_size):
+        """Whether all layers that read slot 0 take rows of the training data where they stand."""
+        cdef Py_ssize_t i
+        for i in range(self.n_steps):
+            if 0 in self.inputs[i] and not (<Layer> self.layers[i]).reads_in_place(batch_size):
+                return False
+        return True
+
     def param_slices(self):
         """Per layer the slice of the flat parameters that is its own."""
         return [
@@ -161,14 +162,17 @@ cdef class Network:
         rows.state = ws.state + step.state
         rows.shared = ws.shared + step.shared
         rows.sparse = NULL
+        rows.numbers = NULL
         for which in range(step.n_inputs):
             slot = step.slots[which]
             if slot > 0:
                 rows.X[which] = ws.Y[slot - 1] + first * n_in
-            elif ws.sparse == NULL:
+            elif ws.numbers == NULL:
                 rows.X[which] = ws.X + first * n_in
             else:
+                rows.X[which] = ws.X
                 rows.sparse = ws.sparse
+                rows.numbers = ws.numbers + first
         rows.Y = ws.Y[i] + first * n_out
         rows.cache = ws.cache[i] + first * (<Layer> step.layer).n_cache
         rows.scratch = ws.scratch
@@ -181,10 +185,8 @@ cdef class Network:
         """Rows first..first + n (block number `block`) through all steps, in training."""
         cdef Py_ssize_t i
         cdef Rows rows
-        cdef SparseRows sparse
         for i in range(self.n_steps):
             self.view(i, ws, first, n, &rows)
-            offset_sparse(&rows, &sparse)
             rows.block_state = (
                 ws.block_state + block * self.n_block_state + self.steps[i].block_state
             )
@@ -203,14 +205,12 @@ cdef class Network:
         cdef Py_ssize_t i, k, slot
         cdef int which
         cdef Rows rows
-        cdef SparseRows sparse
         cdef Step* step
         cdef real_t* total
         cdef real_t* added = ws.scratch + block_rows(ws.n) * self.n_scratch
         for i in range(self.n_steps - 1, -1, -1):
             step = self.steps + i
             self.view(i, ws, first, n, &rows)
-            offset_sparse(&rows, &sparse)
             rows.block_state = ws.block_state + block * self.n_block_state + step.block_state
             rows.dY = ws.dY[i] + first * (<Layer> step.layer).n_out
             for which in range(step.n_inputs):

@@ -4,8 +4,8 @@
  *
  * A row of C is the sum over p = 0..k-1 in that order, behind a row to begin with, whatever n, the
  * row's place or the number of rows computed with it: so a row has the same bits alone, in a
- * mini-batch and in a test set. A is read through two strides, so it may be a matrix, its transpose,
- * or rows that overlap.
+ * mini-batch and in a test set. A may be rows of a matrix X or their transpose, in both cases rows
+ * named by their numbers, which need not be copied to stand together; or it is packed as well.
  *
  * Source of the scheme: Goto and van de Geijn, "Anatomy of high-performance matrix
  * multiplication", ACM TOMS 34 (2008), without its outer blocking: what is multiplied here fits
@@ -29,6 +29,18 @@
 #define STRETCH 32        /* terms of a sum between two looks ahead */
 #define GROUP 6           /* rows computed together: 12 accumulators, of 16 vector registers */
 
+/* How a group of rows of A lies in memory. */
+enum {
+    BY_ROWS,    /* as rows of X */
+    BY_COLUMNS, /* as columns of X: the sums run over its rows */
+    PACKED,     /* (k, rows of the group) */
+};
+
+/* Where row i of X is: the i-th of the named rows, or of all if there are no numbers. */
+SKNET_INLINE const real_t *row_of(const real_t *X, ptrdiff_t x_row, const ptrdiff_t *numbers, ptrdiff_t i) {
+    return X + (numbers ? numbers[i] : i) * x_row;
+}
+
 #if SKNET_VECTORS
 
 typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real_t)), may_alias));
@@ -44,13 +56,14 @@ SKNET_INLINE void copy_columns(ptrdiff_t columns, const real_t *from, real_t *to
         }
 }
 
-/* One group of rows times one panel. `rows` and `vectors` are constants at every call, so each call
- * compiles to straight-line code with its accumulators in registers. */
-SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
-                              const real_t *A, ptrdiff_t a_row, ptrdiff_t a_column,
+/* One group of rows times one panel. `layout`, `rows` and `vectors` are constants at every call, so
+ * each call compiles to straight-line code with its accumulators in registers. */
+SKNET_INLINE void panel_group(const int layout, const int rows, const int vectors, ptrdiff_t k,
+                              const real_t *A, ptrdiff_t a_row, const ptrdiff_t *numbers,
                               const real_t *B, const real_t *begin, real_t *C, ptrdiff_t c_row,
                               ptrdiff_t columns, ahead_t *ahead) {
     vector_t sum[GROUP][2];
+    const real_t *row[GROUP];
     real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
     const int is_full = columns == vectors * LANES;
     if (begin && !is_full) {
@@ -63,6 +76,8 @@ SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
 #pragma GCC unroll 6
         for (int i = 0; i < rows; i++) sum[i][v] = first;
     }
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) row[i] = layout == BY_ROWS ? row_of(A, a_row, numbers, i) : NULL;
     for (ptrdiff_t p = 0; p < k;) {
         const ptrdiff_t pause = k - p < STRETCH ? k : p + STRETCH;
         fetch_ahead(ahead);
@@ -70,13 +85,13 @@ SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
             vector_t b[2];
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; v++) b[v] = *(const vector_t *)(B + v * LANES);
+            const real_t *column = layout == PACKED ? A + p * rows : row_of(A, a_row, numbers, p);
 #pragma GCC unroll 6
             for (int i = 0; i < rows; i++) {
-                const real_t a = A[i * a_row];
+                const real_t a = layout == BY_ROWS ? row[i][p] : column[i];
 #pragma GCC unroll 2
                 for (int v = 0; v < vectors; v++) sum[i][v] += a * b[v];
             }
-            A += a_column;
             B += PANEL;
         }
     }
@@ -89,35 +104,33 @@ SKNET_INLINE void panel_group(const int rows, const int vectors, ptrdiff_t k,
     }
 }
 
-#define PANEL_CASE(number, a_row, a_column)                                                  \
-    case number: {                                                                           \
-        enum { ROWS = number };                                                              \
-        if (columns > LANES)                                                                 \
-            panel_group(ROWS, 2, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead); \
-        else                                                                                 \
-            panel_group(ROWS, 1, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead); \
-        break;                                                                               \
+#define PANEL_CASE(number, layout, numbers)                                                           \
+    case number: {                                                                                    \
+        if (columns > LANES)                                                                          \
+            panel_group(layout, number, 2, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
+        else                                                                                          \
+            panel_group(layout, number, 1, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
+        break;                                                                                        \
     }
-#define PANEL_CASES(a_row, a_column)                                                         \
-    switch (rows) {                                                                          \
-        PANEL_CASE(1, a_row, a_column)                                                       \
-        PANEL_CASE(2, a_row, a_column)                                                       \
-        PANEL_CASE(3, a_row, a_column)                                                       \
-        PANEL_CASE(4, a_row, a_column)                                                       \
-        PANEL_CASE(5, a_row, a_column)                                                       \
-        PANEL_CASE(6, a_row, a_column)                                                       \
+#define PANEL_CASES(layout, numbers)     \
+    switch (rows) {                      \
+        PANEL_CASE(1, layout, numbers)   \
+        PANEL_CASE(2, layout, numbers)   \
+        PANEL_CASE(3, layout, numbers)   \
+        PANEL_CASE(4, layout, numbers)   \
+        PANEL_CASE(5, layout, numbers)   \
+        PANEL_CASE(6, layout, numbers)   \
     }
 
-/* Up to GROUP rows. Constant strides make better code: of a matrix by rows, of a packed group. */
-SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
-                             ptrdiff_t a_column, const real_t *B, const real_t *begin,
-                             real_t *C, ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
-    if (a_column == 1)
-        PANEL_CASES(a_row, 1)
-    else if (a_row == 1 && a_column == rows)
-        PANEL_CASES(1, ROWS)
+/* Up to GROUP rows. */
+SKNET_INLINE void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, const real_t *A,
+                             ptrdiff_t a_row, const ptrdiff_t *numbers, const real_t *B,
+                             const real_t *begin, real_t *C, ptrdiff_t c_row, ptrdiff_t columns,
+                             ahead_t *ahead) {
+    if (layout == PACKED || (layout == BY_COLUMNS && !numbers)) /* no test for numbers in the loop */
+        PANEL_CASES(layout, NULL)
     else
-        PANEL_CASES(a_row, a_column)
+        PANEL_CASES(layout, numbers)
 }
 
 #define ONE_BY_ONE __asm__ volatile("" ::: "memory")
@@ -126,16 +139,17 @@ SKNET_INLINE void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdi
 
 #define ONE_BY_ONE ((void)0)
 
-static void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
-                       ptrdiff_t a_column, const real_t *B, const real_t *begin, real_t *C,
+static void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
+                       const ptrdiff_t *numbers, const real_t *B, const real_t *begin, real_t *C,
                        ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
     fetch_ahead(ahead);
     for (ptrdiff_t i = 0; i < rows; i++) {
         real_t *c = C + i * c_row;
         for (ptrdiff_t j = 0; j < columns; j++) c[j] = begin ? begin[j] : 0;
-        for (ptrdiff_t p = 0; p < k; p++)
-            for (ptrdiff_t j = 0; j < columns; j++)
-                c[j] += A[i * a_row + p * a_column] * B[p * PANEL + j];
+        for (ptrdiff_t p = 0; p < k; p++) {
+            const real_t a = layout == BY_ROWS ? row_of(A, a_row, numbers, i)[p] : row_of(A, a_row, numbers, p)[i];
+            for (ptrdiff_t j = 0; j < columns; j++) c[j] += a * B[p * PANEL + j];
+        }
     }
 }
 
@@ -143,25 +157,43 @@ static void panel_rows(ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a
 
 /* C (n, columns) = A (n, k) times one panel (k, PANEL); the sums begin with begin (columns), or with
  * 0 if that is NULL. The groups are of equal size or nearly so: a last small one would leave the
- * arithmetic units waiting. */
-static inline void panel_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
-                                 ptrdiff_t a_column, const real_t *B, const real_t *begin,
-                                 real_t *C, ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
+ * arithmetic units waiting. Three ways to give A: rows of X, columns of X, packed. */
+SKNET_INLINE void panel_product(const int layout, ptrdiff_t n, ptrdiff_t k, const real_t *A,
+                                ptrdiff_t a_row, const ptrdiff_t *numbers, const real_t *B,
+                                const real_t *begin, real_t *C, ptrdiff_t c_row, ptrdiff_t columns,
+                                ahead_t *ahead) {
     const ptrdiff_t n_groups = (n + GROUP - 1) / GROUP;
     for (ptrdiff_t group = 0; group < n_groups; group++) {
         const ptrdiff_t rows = n / n_groups + (group < n % n_groups);
-        panel_rows(rows, k, A, a_row, a_column, B, begin, C, c_row, columns, ahead);
-        A += rows * a_row;
+        panel_rows(layout, rows, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead);
         C += rows * c_row;
+        if (layout == BY_COLUMNS)
+            A += rows;
+        else if (numbers)
+            numbers += rows;
+        else
+            A += rows * a_row;
     }
 }
 
-/* The same for A packed in groups of GROUP rows, the last one smaller: each (k, rows of the group). */
+static void product_by_rows(ptrdiff_t n, ptrdiff_t k, const real_t *X, ptrdiff_t x_row,
+                            const ptrdiff_t *numbers, const real_t *B, const real_t *begin, real_t *C,
+                            ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
+    panel_product(BY_ROWS, n, k, X, x_row, numbers, B, begin, C, c_row, columns, ahead);
+}
+
+static void product_by_columns(ptrdiff_t n, ptrdiff_t k, const real_t *X, ptrdiff_t x_row,
+                               const ptrdiff_t *numbers, const real_t *B, real_t *C,
+                               ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
+    panel_product(BY_COLUMNS, n, k, X, x_row, numbers, B, NULL, C, c_row, columns, ahead);
+}
+
+/* A in groups of GROUP rows, the last one smaller: each (k, rows of the group). */
 static inline void packed_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, const real_t *B,
                                   real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
     for (; n > 0; n -= GROUP) {
         const ptrdiff_t rows = n < GROUP ? n : GROUP;
-        panel_rows(rows, k, A, 1, rows, B, NULL, C, c_row, columns, NULL);
+        panel_rows(PACKED, rows, k, A, rows, NULL, B, NULL, C, c_row, columns, NULL);
         A += GROUP * k;
         C += GROUP * c_row;
     }
@@ -175,11 +207,11 @@ SKNET_INLINE real_t sum_of_lanes(const real_t *s) {
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const real_t *b,
-                            const real_t *begin, real_t *y) {
+static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const ptrdiff_t *numbers,
+                            const real_t *b, const real_t *begin, real_t *y) {
     const ptrdiff_t whole = k / DOT_LANES * DOT_LANES;
     for (ptrdiff_t i = 0; i < n; i++) {
-        const real_t *a = A + i * k;
+        const real_t *a = row_of(A, k, numbers, i);
         real_t sums[DOT_LANES] = {0};
 #if SKNET_VECTORS
         vector_t sum[DOT_LANES / LANES];

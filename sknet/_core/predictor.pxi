@@ -55,7 +55,6 @@ cdef class Predictor(Job):
 
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
-        cdef SparseRows sparse
         cdef Py_ssize_t tile, block, first, n, i, n_steps = self.network.n_steps
         cdef Py_ssize_t n_blocks = (self.data.n_samples + self.block_rows - 1) // self.block_rows
         cdef real_t* next_block = &self.scratch[rank, 0]
@@ -77,6 +76,8 @@ cdef class Predictor(Job):
         ws.scratch = next_block
         ws.weight = NULL
         ws.ahead = NULL
+        ws.sparse = NULL
+        ws.numbers = NULL
         ws.key = 0
         while True:
             tile = team_next(&self.team, rank, self.tiles.shape[0], NULL)
@@ -96,15 +97,11 @@ cdef class Predictor(Job):
             first = block * self.block_rows
             n = min(self.block_rows, self.data.n_samples - first)
             ws.n = n
-            ws.sparse = NULL
             if not self.data.is_sparse:
                 ws.X = self.data.X + first * self.data.n_features
             elif not self.densifies:
-                sparse.rows = &self.rows[first]
-                sparse.indptr = self.data.csr_indptr
-                sparse.indices = self.data.csr_indices
-                sparse.data = self.data.csr_data
-                ws.sparse = &sparse
+                ws.sparse = &self.data.csr
+                ws.numbers = &self.rows[first]
             else:
                 self.data.gather_X(n, &self.rows[first], X)
                 ws.X = X

@@ -52,6 +52,8 @@ cdef class Trainer(Job):
     cdef Py_ssize_t n_updates
     cdef uint64_t key
     cdef bint shuffled
+    cdef bint ordered  # whether rows have numbers: they are shuffled, or X is sparse
+    cdef bint gathers  # whether rows with numbers are copied, and made dense, for the network
 
     def __init__(
         self, Network network not None, Loss loss not None, Optimizer optimizer not None,
@@ -90,6 +92,9 @@ cdef class Trainer(Job):
         self.tile_penalty = np.zeros(len(self.tiles))
 
         self.arrays = [params, state, moments, input_gradient]
+        self.gathers = not (
+            network.takes_sparse if data.is_sparse else network.reads_in_place(self.batch_size)
+        )
         self.pointers = <real_t**> PyMem_Calloc(4 * network.n_steps, sizeof(real_t*))
         if self.pointers == NULL:
             raise MemoryError
@@ -148,8 +153,9 @@ cdef class Trainer(Job):
                 n_outside += not 0 <= self.order[i] < self.data.n_samples
             if n_outside:
                 raise ValueError("order must hold row numbers of X")
-            if self.gathered[0] == NULL and not (self.data.is_sparse and self.network.takes_sparse):
+            if self.gathers and self.gathered[0] == NULL:
                 self.gathered[0] = self.allocate(self.network.n_in * self.batch_size)
+        self.ordered = order is not None
         self.learning_rates = learning_rates
         self.n_updates = n_updates
         self.key = key
@@ -182,7 +188,6 @@ cdef class Trainer(Job):
 
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
-        cdef SparseRows sparse
         cdef Py_ssize_t batch, first, rows, n_blocks, block, tile
         cdef double weight, rate
         ws.scratch = &self.scratch[rank, 0]
@@ -198,7 +203,7 @@ cdef class Trainer(Job):
             first = batch * self.batch_size
             ws.n = min(self.batch_size, self.data.n_samples - first)
             ws.key = mix_key(self.key, batch)
-            weight = self.open_batch(first, &ws, &sparse)
+            weight = self.open_batch(first, &ws)
             rate = self.optimizer.step_size(self.learning_rates[batch], self.n_updates + batch + 1)
             rows = block_rows(ws.n)
             n_blocks = (ws.n + rows - 1) // rows
@@ -217,21 +222,20 @@ cdef class Trainer(Job):
             if team_meet(&self.team, rank):
                 return
 
-    cdef double open_batch(self, Py_ssize_t first, Workspace* ws, SparseRows* sparse) noexcept nogil:
+    cdef double open_batch(self, Py_ssize_t first, Workspace* ws) noexcept nogil:
         """Points the workspace at the mini-batch; returns what its sums are divided by."""
         cdef Py_ssize_t i
         cdef double weight = 0
         ws.sparse = NULL
-        if self.data.is_sparse and self.network.takes_sparse:
-            sparse.rows = &self.order[first]
-            sparse.indptr = self.data.csr_indptr
-            sparse.indices = self.data.csr_indices
-            sparse.data = self.data.csr_data
-            ws.sparse = sparse
-        elif self.shuffled or self.data.is_sparse:
+        ws.numbers = NULL
+        if not self.ordered:
+            ws.X = self.data.X + first * self.data.n_features
+        elif self.gathers:
             ws.X = self.gathered[0]
         else:
-            ws.X = self.data.X + first * self.data.n_features
+            ws.X = self.data.X
+            ws.sparse = &self.data.csr if self.data.is_sparse else NULL
+            ws.numbers = &self.order[first]
         ws.dX = NULL
         if self.input_gradient != NULL:
             ws.dX = self.input_gradient + first * self.data.n_features
@@ -253,19 +257,19 @@ cdef class Trainer(Job):
     ) noexcept nogil:
         """Gather, forward, loss, backward of one block of rows."""
         cdef Py_ssize_t first = block * block_rows(ws.n), last = self.network.n_steps - 1
-        cdef const Py_ssize_t* rows
+        cdef const Py_ssize_t* rows = NULL
         cdef const real_t* y
         cdef const real_t* weights = ws.weight
         cdef double value
         cdef ahead_t ahead
         if weights != NULL:
             weights += first
-        if self.shuffled or self.data.is_sparse:
+        if self.ordered:
             rows = &self.order[start + first]
-            if ws.sparse == NULL:
+            if self.gathers:
                 self.data.gather_X(n, rows, self.gathered[0] + first * self.data.n_features)
-                ahead = self.look_ahead(start + first + self.batch_size, n)
-                ws.ahead = &ahead
+            ahead = self.look_ahead(start + first + self.batch_size, n)
+            ws.ahead = &ahead
         if self.shuffled:
             self.data.gather_y(n, rows, self.gathered[1] + first * self.data.n_targets)
             y = self.gathered[1] + first * self.data.n_targets

@@ -120,6 +120,23 @@ def test_training_on_csr_has_the_bits_of_dense(core, k, weighted):
             assert runs[0].same_bits(runs[1]), (n, k, m)
 
 
+@pytest.mark.parametrize("m", [1, 5, 16, 33, 70])
+@pytest.mark.parametrize("k", [1, 6, 33, 129])
+def test_an_order_has_the_bits_of_rows_put_in_that_order(core, k, m):
+    """Whether the layer reads the rows where they stand or gets a copy."""
+    rng = np.random.default_rng(k)
+    loss = core.LOSSES["squared_error"](2)
+    for n, batch_size in ((7, 3), (100, 70), (205, 205), (700, 300)):
+        X, y = rng.normal(size=(n, k)), rng.normal(size=(n, 2))
+        network = core.Network([core.Dense(k, m, "tanh"), core.Dense(m, 2)])
+        params = rng.normal(size=network.n_params)
+        options = {"params": params, "optimizer": core.SGD(), "batch_size": batch_size}
+        shuffled = train(core, network, loss, X, y, shuffle=True, **options)
+        order = np.random.default_rng(0).permutation(n)
+        plain = train(core, network, loss, X[order], y[order], **options)
+        assert shuffled.same_bits(plain), (n, batch_size)
+
+
 def test_csr_without_entries(core):
     network = core.Network([core.Dense(3, 2)])
     X = sparse.csr_array((5, 3))

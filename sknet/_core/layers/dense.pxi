@@ -49,6 +49,9 @@ cdef class Dense(Layer):
     cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
         return batch_size <= EXACT_ROWS and batch_size * self.n_weights <= EXACT_SIZE
 
+    cdef bint reads_in_place(self, Py_ssize_t batch_size) noexcept nogil:
+        return not self.packs and not self.weighs_rows(batch_size)
+
     cdef bint sums_by_blocks(self, Py_ssize_t batch_size) noexcept nogil:
         return (
             not self.weighs_rows(batch_size)
@@ -68,9 +71,11 @@ cdef class Dense(Layer):
         cdef Py_ssize_t m = self.n_out
         cdef const real_t* b = rows.W + self.n_weights
         if rows.sparse != NULL:
-            sparse_product(rows.n, m, rows.sparse, rows.W, b, rows.Y)
+            sparse_product(rows.n, m, rows.sparse, rows.numbers, rows.W, b, rows.Y)
         else:
-            gemm(rows.n, m, self.n_in, rows.X[0], rows.shared, b, rows.Y, rows.ahead)
+            gemm(
+                rows.n, m, self.n_in, rows.X[0], rows.numbers, rows.shared, b, rows.Y, rows.ahead
+            )
         self.activation.forward(rows.n * m, rows.Y)
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
@@ -78,7 +83,7 @@ cdef class Dense(Layer):
         self.activation.backward(rows.n * self.n_out, rows.Y, rows.dY)
         if rows.dX[0] != NULL:
             gemm(
-                rows.n, self.n_in, self.n_out, rows.dY, rows.shared + self.transposed, NULL,
+                rows.n, self.n_in, self.n_out, rows.dY, NULL, rows.shared + self.transposed, NULL,
                 rows.dX[0], rows.ahead,
             )
 
@@ -109,7 +114,7 @@ cdef class Dense(Layer):
                 exact_outer(rows.n, first, last, m, rows.X[0], self.n_in, rows.weight, rows.dY, dW)
             else:
                 for i in range(first, last):
-                    sparse_column(rows.n, i, rows.sparse, scratch)
+                    sparse_column(rows.n, i, rows.sparse, rows.numbers, scratch)
                     exact_outer(
                         rows.n, 0, 1, m, scratch, 1, rows.weight, rows.dY, dW + (i - first) * m
                     )
@@ -117,7 +122,7 @@ cdef class Dense(Layer):
                 exact_outer(rows.n, 0, 1, m, &one, 0, rows.weight, rows.dY, db)
             return
         if rows.sparse != NULL:
-            sparse_outer(rows.n, first, last, m, rows.sparse, rows.dY, dW)
+            sparse_outer(rows.n, first, last, m, rows.sparse, rows.numbers, rows.dY, dW)
         elif self.packs_rows(rows):
             gemm_packed(
                 rows.n, first, last, self.n_in, m, rows.X[0], rows.cache, rows.batch_size, scratch,
@@ -125,7 +130,8 @@ cdef class Dense(Layer):
             )
         else:
             gemm_transposed(
-                rows.n, first, last, self.n_in, m, rows.X[0], rows.dY, scratch, dW, rows.ahead
+                rows.n, first, last, self.n_in, m, rows.X[0], rows.numbers, rows.dY, scratch, dW,
+                rows.ahead,
             )
         if end == self.n_params and self.packs_rows(rows):
             for i in range(n_panels(m)):
@@ -139,22 +145,24 @@ cdef class Dense(Layer):
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         """dW = X.T dZ, db = sum of the rows of dZ"""
         if rows.sparse != NULL:
-            sparse_outer(rows.n, 0, self.n_in, self.n_out, rows.sparse, rows.dY, dW)
+            sparse_outer(
+                rows.n, 0, self.n_in, self.n_out, rows.sparse, rows.numbers, rows.dY, dW
+            )
         else:
             gemm_transposed(
-                rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.dY, rows.scratch, dW,
-                rows.ahead,
+                rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.numbers, rows.dY,
+                rows.scratch, dW, rows.ahead,
             )
         column_sums(rows.n, self.n_out, self.n_out, rows.dY, dW + self.n_weights)
 
 
 cdef void sparse_product(
     Py_ssize_t n, Py_ssize_t m,
-    const SparseRows* X, const real_t* W,  # IN  (n, k) sparse, (k, m)
-    const real_t* b,                       # IN  (m)
-    real_t* Y,                             # OUT (n, m)
+    const SparseMatrix* X, const Py_ssize_t* numbers,  # IN  (., k), (n) which of its rows
+    const real_t* W, const real_t* b,                  # IN  (k, m), (m)
+    real_t* Y,                                         # OUT (n, m)
 ) noexcept nogil:
-    """Y = b + X W, with the bits of the dense product."""
+    """Y = b + X[numbers] W, with the bits of the dense product."""
     cdef Py_ssize_t i, j, p
     cdef const real_t* w
     cdef real_t* y
@@ -163,14 +171,14 @@ cdef void sparse_product(
     if m == 1:
         for i in range(n):
             memset(sums, 0, sizeof(sums))
-            for p in range(X.indptr[X.rows[i]], X.indptr[X.rows[i] + 1]):
+            for p in range(X.indptr[numbers[i]], X.indptr[numbers[i] + 1]):
                 sums[X.indices[p] % DOT_LANES] += X.data[p] * W[X.indices[p]]
             Y[i] = b[0] + sum_of_lanes(sums)
         return
     for i in range(n):
         y = Y + i * m
         memcpy(y, b, m * sizeof(real_t))
-        for p in range(X.indptr[X.rows[i]], X.indptr[X.rows[i] + 1]):
+        for p in range(X.indptr[numbers[i]], X.indptr[numbers[i] + 1]):
             x = X.data[p]
             w = W + X.indices[p] * m
             for j in range(m):
@@ -193,10 +201,11 @@ cdef inline Py_ssize_t first_at_least(
 
 cdef void sparse_outer(
     Py_ssize_t n, Py_ssize_t first, Py_ssize_t last, Py_ssize_t m,
-    const SparseRows* X, const real_t* dY,  # IN  (n, k) sparse, (n, m)
-    real_t* dW,                             # OUT (last - first, m)
+    const SparseMatrix* X, const Py_ssize_t* numbers,  # IN  (., k), (n) which of its rows
+    const real_t* dY,                                  # IN  (n, m)
+    real_t* dW,                                        # OUT (last - first, m)
 ) noexcept nogil:
-    """dW = X[:, first:last].T dY"""
+    """dW = X[numbers, first:last].T dY"""
     cdef Py_ssize_t i, j, p, end
     cdef const real_t* dy
     cdef real_t* dw
@@ -204,8 +213,8 @@ cdef void sparse_outer(
     memset(dW, 0, (last - first) * m * sizeof(real_t))
     for i in range(n):
         dy = dY + i * m
-        end = X.indptr[X.rows[i] + 1]
-        p = first_at_least(X.indptr[X.rows[i]], end, X.indices, first)
+        end = X.indptr[numbers[i] + 1]
+        p = first_at_least(X.indptr[numbers[i]], end, X.indices, first)
         while p < end and X.indices[p] < last:
             x = X.data[p]
             dw = dW + (X.indices[p] - first) * m
@@ -216,14 +225,14 @@ cdef void sparse_outer(
 
 cdef void sparse_column(
     Py_ssize_t n, Py_ssize_t column,
-    const SparseRows* X,  # IN  (n, k) sparse
-    real_t* x,            # OUT (n)
+    const SparseMatrix* X, const Py_ssize_t* numbers,  # IN  (., k), (n) which of its rows
+    real_t* x,                                         # OUT (n)
 ) noexcept nogil:
-    """x = X[:, column]"""
+    """x = X[numbers, column]"""
     cdef Py_ssize_t i, p, end
     for i in range(n):
-        end = X.indptr[X.rows[i] + 1]
-        p = first_at_least(X.indptr[X.rows[i]], end, X.indices, column)
+        end = X.indptr[numbers[i] + 1]
+        p = first_at_least(X.indptr[numbers[i]], end, X.indices, column)
         x[i] = 0
         while p < end and X.indices[p] == column:
             x[i] += X.data[p]

@@ -20,9 +20,8 @@ cdef inline Py_ssize_t block_rows(Py_ssize_t n) noexcept nogil:
     return (n + n_blocks - 1) // n_blocks
 
 
-ctypedef struct SparseRows:
-    # Rows of a CSR matrix: row i is data[indptr[rows[i]]:indptr[rows[i] + 1]].
-    const Py_ssize_t* rows
+ctypedef struct SparseMatrix:
+    # A CSR matrix: row i is data[indptr[i]:indptr[i + 1]], in the columns indices[...].
     const Py_ssize_t* indptr
     const int* indices
     const real_t* data
@@ -37,8 +36,9 @@ ctypedef struct Rows:
     const real_t* W              # (n_params)
     const real_t* state          # (n_state) running statistics
     const real_t* shared         # (n_shared) what prepare() made of W
-    const SparseRows* sparse     # the rows of X[0] instead of X[0], for layers that take it
     const real_t* X[MAX_INPUTS]  # (n, n_in)
+    const SparseMatrix* sparse   # instead of X[0], for layers that take it, or NULL
+    const Py_ssize_t* numbers    # (n) which rows of sparse or X[0] are meant; NULL: the first n
     real_t* Y                    # (n, n_out)
     real_t* cache                # (n, n_cache) kept from forward to backward
     real_t* scratch              # (n, n_scratch) this worker's own
@@ -91,6 +91,10 @@ cdef class Layer:
     cdef bint sums_by_blocks(self, Py_ssize_t batch_size) noexcept nogil:
         """Whether parameter gradients are summed by blocks in training with this batch_size."""
         return True
+
+    cdef bint reads_in_place(self, Py_ssize_t batch_size) noexcept nogil:
+        """Whether X may be all of the training data, of which Rows.numbers names the rows."""
+        return False
 
     cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
         """Whether the layer applies Rows.weight itself in training with this batch_size."""

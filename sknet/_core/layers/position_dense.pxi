@@ -41,7 +41,8 @@ cdef class PositionDense(Layer):
     cdef void forward(self, Rows* rows) noexcept nogil:
         cdef Py_ssize_t n = rows.n * self.n_positions
         gemm(
-            n, self.m, self.k, rows.X[0], rows.shared, rows.W + self.n_weights, rows.Y, rows.ahead
+            n, self.m, self.k, rows.X[0], NULL, rows.shared, rows.W + self.n_weights, rows.Y,
+            rows.ahead,
         )
         self.activation.forward(n * self.m, rows.Y)
 
@@ -50,13 +51,13 @@ cdef class PositionDense(Layer):
         self.activation.backward(n * self.m, rows.Y, rows.dY)
         if rows.dX[0] != NULL:
             gemm(
-                n, self.k, self.m, rows.dY, rows.shared + self.transposed, NULL, rows.dX[0],
+                n, self.k, self.m, rows.dY, NULL, rows.shared + self.transposed, NULL, rows.dX[0],
                 rows.ahead,
             )
 
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         cdef Py_ssize_t n = rows.n * self.n_positions
         gemm_transposed(
-            n, 0, self.k, self.k, self.m, rows.X[0], rows.dY, rows.scratch, dW, rows.ahead
+            n, 0, self.k, self.k, self.m, rows.X[0], NULL, rows.dY, rows.scratch, dW, rows.ahead
         )
         column_sums(n, self.m, self.m, rows.dY, dW + self.n_weights)
