@@ -1,81 +1,35 @@
 """What MLPClassifier and MLPRegressor share: fit, partial_fit, raw prediction, validation rows."""
 
-import functools
 import math
 import operator
-import types
 import warnings
-from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, Self, TypeVar, cast
+from typing import Self
 
 import numpy as np
-from scipy import sparse
-from sklearn import get_config
-from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
 from sknet import _core
 from sknet.callbacks import CallbackSupportMixin
+from sknet.ending import CALLER, divergence_error, report
 from sknet.layers import mlp
+from sknet.methods import NotAvailableError, fitting
 from sknet.model import Model, as_data
 from sknet.monitor import Monitor
+from sknet.rows import Rows, checked_weight, is_finite, is_taken_as_it_is
 from sknet.schedules import SCHEDULES
 from sknet.training import Progress, TrainingOptions, fit_lbfgs, fit_minibatch
 from sknet.typing import ArrayLike, MatrixLike
 
 __all__ = ["BaseNetwork"]
 
-Method = TypeVar("Method", bound=Callable[..., Any])
-CALLER = 7  # frames from a warning here up to the user's call of fit or partial_fit
+NARROW = 32  # hidden units up to which an epoch takes little longer than reading X
 FLOATS = [np.float64, np.float32]  # what X may be; other types become the first
 _REGISTRIES = _core.load(np.float64)  # its names are those of every binary
-
-
-class NotAvailableError(AttributeError, ValueError):
-    """A method that the parameters rule out: absent for hasattr, a ValueError when called."""
-
-
-def when_available(check: Callable[[Any], None]) -> Callable[[Method], Method]:
-    """Makes a method an attribute only where check(estimator) does not raise NotAvailableError."""
-
-    class Available:
-        def __init__(self, method):
-            self.method = method
-            functools.update_wrapper(self, method)
-
-        def __get__(self, estimator, owner=None):
-            if estimator is None:
-                return self.method
-            check(estimator)
-            return types.MethodType(self.method, estimator)
-
-    return cast(Callable[[Method], Method], Available)
-
-
-def fitting(method: Method) -> Method:
-    """What fit and partial_fit have in common.
-
-    Parameters are checked and callbacks torn down, as scikit-learn does it; and when the method
-    raises, the estimator is left as it was: a fitted one stays fitted.
-    """
-    checked = _fit_context(prefer_skip_nested_validation=True)(method)
-
-    @functools.wraps(method)
-    def fit_or_nothing(self, *args, **kwargs):
-        before = dict(vars(self))
-        try:
-            return checked(self, *args, **kwargs)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    return cast(Method, fit_or_nothing)
 
 
 class BaseNetwork(CallbackSupportMixin, BaseEstimator):
@@ -198,35 +152,36 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     ):
         continued = (incremental or self.warm_start) and hasattr(self, "coefs_")
         sizes = self._hidden_sizes()
-        X, y, sample_weight = self._check_training_data(
+        rows = self._check_training_data(
             X,
             y,
             sample_weight,
             first=not continued,
             classes=classes,
             complete=continued and not incremental,
+            sizes=sizes,
         )
         validation = self._check_validation_data(*validation)
-        targets, n_outputs, loss_name = self._encode(y)
+        targets, n_outputs, loss_name = self._encode(rows.y)
         if continued:
             model, progress = self._resume(sizes, n_outputs)
         else:
-            model, progress = self._begin(X, sizes, n_outputs)
-        if X.dtype != model.params.dtype:
-            X = X.astype(model.params.dtype)
-        targets = np.ascontiguousarray(targets, dtype=model.params.dtype)
+            model, progress = self._begin(rows.X, sizes, n_outputs)
+        dtype = model.params.dtype
+        rows.X = rows.X.astype(dtype, copy=False)
+        rows.targets = np.ascontiguousarray(targets, dtype)
+        if rows.weight is not None:
+            rows.weight = np.ascontiguousarray(rows.weight, dtype)
         loss = model.core.LOSSES[loss_name](n_outputs)
         self.n_outputs_ = n_outputs
         self.n_layers_ = len(sizes) + 2
         self.out_activation_ = loss.link
         if self.solver == "lbfgs":
-            monitor = self._run_lbfgs(model, loss, X, y, targets, sample_weight)
+            monitor = self._run_lbfgs(model, loss, rows)
         else:
-            monitor = self._run_minibatch(
-                model, loss, X, y, targets, sample_weight, validation, progress, incremental
-            )
+            monitor = self._run_minibatch(model, loss, rows, validation, progress, incremental)
         if not np.isfinite(model.params).all():
-            raise ValueError(self._divergence_message(X))
+            raise divergence_error(self, rows.X)
         self._set_model(model)
         monitor.end()
         return self
@@ -241,30 +196,37 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 )
         return [int(size) for size in sizes]
 
-    def _check_training_data(self, X, y, sample_weight, *, first, classes, complete):
+    def _check_training_data(self, X, y, sample_weight, *, first, classes, complete, sizes):
+        """Rows of positive weight, without targets.
+
+        Looking for NaN and infinity in X may be left to the first epoch, since they cannot hide
+        there: whatever the activation, the weights of their column become non-finite too. Where an
+        epoch takes little longer than reading X once, that is soon enough.
+        """
         dtypes = FLOATS if self.dtype == "auto" else [np.dtype(self.dtype)]
+        unchecked = (
+            is_taken_as_it_is(X, dtypes)
+            and self.solver != "lbfgs"
+            and sum(sizes) <= NARROW
+            and not self.early_stopping  # sets rows aside, which no epoch sees
+            and sample_weight is None  # nor rows of weight 0
+            and getattr(self, "class_weight", None) is None
+        )
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, dtype=dtypes, order="C",
             y_numeric=self._y_is_numeric, reset=first,
-            ensure_all_finite=not _is_finite(X, dtypes),
+            ensure_all_finite=not (unchecked or is_finite(X, dtypes)),
         )  # fmt: skip
-        sample_weight = _checked_weight(sample_weight, X, "sample_weight")
-        if sample_weight is not None and not sample_weight.all():
-            present = np.flatnonzero(sample_weight)
-            X, y, sample_weight = X[present], y[present], sample_weight[present]
-        y = self._check_y(y, first=first, classes=classes, complete=complete)
-        weight = self._weights_of_y(y, sample_weight)
-        if weight is not None and not weight.any():
+        sample_weight = checked_weight(sample_weight, X, "sample_weight")
+        rows = Rows(X, y, sample_weight, unchecked=unchecked).with_weight()
+        rows.y = self._check_y(rows.y, first=first, classes=classes, complete=complete)
+        rows.weight = self._weights_of_y(rows.y, rows.weight)
+        if rows.weight is not None and not rows.weight.any():
             raise ValueError("class_weight must leave some row a weight > 0, got zeros only.")
-        if weight is not None and not weight.all():
-            present = np.flatnonzero(weight)
-            X, y, weight = X[present], y[present], weight[present]
-        if weight is not None:
-            weight = np.ascontiguousarray(weight, dtype=X.dtype)
-        return X, y, weight
+        return rows.with_weight()
 
     def _check_validation_data(self, X_val, y_val, sample_weight_val):
-        """(X, y, weight) of the user's validation rows, or None."""
+        """Rows given by the user for validation, or None."""
         if X_val is None:
             for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
                 if value is not None:
@@ -285,7 +247,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             y_val = self._check_y(y_val, first=False)
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
-        return X_val, y_val, _checked_weight(sample_weight_val, X_val, "sample_weight_val")
+        return Rows(X_val, y_val, checked_weight(sample_weight_val, X_val, "sample_weight_val"))
 
     def _begin(self, X, sizes, n_outputs):
         """A network with new weights, and the beginning of its training."""
@@ -323,16 +285,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             model.params[...] = progress.params  # the fit kept the best, training goes on behind it
         return model, progress
 
-    def _run_minibatch(
-        self, model, loss, X, y, targets, sample_weight, validation, progress, incremental
-    ):
+    def _run_minibatch(self, model, loss, rows, validation, progress, incremental):
         """Trains the model by mini-batches and sets what fit learns on the way."""
         if self.early_stopping and validation is None:
-            train, held_out = self._split(y, progress.split_seed)
-            weight_val = None if sample_weight is None else sample_weight[held_out]
-            validation = X[held_out], y[held_out], weight_val
-            X, y, targets = X[train], y[train], targets[train]
-            sample_weight = None if sample_weight is None else sample_weight[train]
+            train, held_out = self._split(rows.y, progress.split_seed)
+            rows, validation = rows.take(train), rows.take(held_out)
         optimizer = self._optimizer(model)
         progress.begin_stage(
             optimizer.n_moments,
@@ -340,19 +297,17 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             model.params.dtype,
             float(self.learning_rate_init),
         )
-        options = self._options(X, sample_weight, max_iter=1 if incremental else self.max_iter)
+        options = self._options(rows, max_iter=1 if incremental else self.max_iter)
         if options.learning_rate == "constant":
             progress.learning_rate = options.learning_rate_init
         monitor = Monitor(
             self,
-            X,
-            y,
-            sample_weight,
+            rows,
             options.max_iter,
-            None if validation is None else self._scorer(model, *validation),
+            None if validation is None else self._scorer(model, validation),
             self.early_stopping,
         )
-        data = as_data(model.core, X, targets, sample_weight)
+        data = as_data(model.core, rows.X, rows.targets, rows.weight)
         rows_before = progress.n_rows
         reason = fit_minibatch(model, optimizer, loss, data, progress, options, monitor)
         self.n_iter_ = len(monitor.losses)
@@ -370,7 +325,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 else max(self.validation_scores_, default=-math.inf)
             )
         self.best_loss_ = None if self.early_stopping else progress.patience.best_loss
-        self._warn(reason, X, incremental)
+        report(self, reason, rows.X, incremental=incremental)
 
         keeps_best = self.early_stopping or reason == "interrupted"
         if keeps_best and progress.best_params is not None:
@@ -383,26 +338,26 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             self._progress = progress
         return monitor
 
-    def _run_lbfgs(self, model, loss, X, y, targets, sample_weight):
+    def _run_lbfgs(self, model, loss, rows):
         """Trains the model by L-BFGS and sets what fit learns on the way."""
-        monitor = Monitor(self, X, y, sample_weight, self.max_iter)
-        total_weight = X.shape[0] if sample_weight is None else np.sum(sample_weight, dtype=float)
+        monitor = Monitor(self, rows, self.max_iter)
+        total_weight = rows.X.shape[0] if rows.weight is None else np.sum(rows.weight, dtype=float)
         reason, self.n_iter_, self.loss_, message = fit_lbfgs(
             model,
             loss,
-            as_data(model.core, X, targets, sample_weight),
+            as_data(model.core, rows.X, rows.targets, rows.weight),
             float(total_weight),
-            self._options(X, sample_weight, max_iter=self.max_iter),
+            self._options(rows, max_iter=self.max_iter),
             monitor,
         )
         for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "_progress"):
             vars(self).pop(name, None)
         self.best_loss_ = self.loss_
-        self._warn(reason, X, message=message)
+        report(self, reason, rows.X, message=message)
         return monitor
 
-    def _options(self, X, sample_weight, max_iter):
-        n_samples = X.shape[0]
+    def _options(self, rows, max_iter):
+        n_samples = rows.X.shape[0]
         batch_size = min(200 if self.batch_size == "auto" else self.batch_size, n_samples)
         if self.batch_size != "auto" and self.batch_size > n_samples and self.solver != "lbfgs":
             warnings.warn(
@@ -422,44 +377,14 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
             n_threads=self.n_threads,
-            mean_weight=self._mean_weight(sample_weight),
+            mean_weight=self._mean_weight(rows.weight),
             verbose=bool(self.verbose),
+            unchecked=rows.unchecked,
         )
 
-    def _scorer(self, model, X, y, sample_weight):
-        X = X.astype(model.params.dtype, copy=False)
-        return lambda model: self._score_raw(model.predict(X, self.n_threads), y, sample_weight)
-
-    def _warn(self, reason, X, incremental=False, message=""):
-        """Says how training ended, where that is worth a warning or an error."""
-        if reason == "diverged" and not self.early_stopping:
-            raise ValueError(self._divergence_message(X))
-        if reason == "diverged":
-            warnings.warn(
-                f"{self._divergence_message(X)} Training ended after epoch {self.n_iter_}; the "
-                "parameters with the best validation score are kept.",
-                ConvergenceWarning,
-                stacklevel=CALLER,
-            )
-        elif reason == "interrupted":
-            warnings.warn(
-                "Training interrupted by user. The best parameters so far are kept.",
-                stacklevel=CALLER,
-            )
-        elif reason == "max_epochs" and not incremental:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=CALLER,
-            )
-        elif reason == "limit":
-            warnings.warn(
-                f"lbfgs failed to converge after {self.n_iter_} iteration(s): {message}. Increase "
-                "max_iter or max_fun, or scale the data.",
-                ConvergenceWarning,
-                stacklevel=CALLER,
-            )
+    def _scorer(self, model, rows):
+        X = rows.X.astype(model.params.dtype, copy=False)
+        return lambda model: self._score_raw(model.predict(X, self.n_threads), rows.y, rows.weight)
 
     def _optimizer(self, model):
         if self.solver == "sgd":
@@ -483,28 +408,6 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             np.arange(n_samples), test_size=n_val, stratify=stratify, random_state=seed
         )
         return train, held_out
-
-    def _divergence_message(self, X):
-        """Says that training has diverged, and of what, as far as can be seen."""
-        message = (
-            "Solver produced non-finite parameter weights. The input data may contain large "
-            "values and need to be preprocessed. "
-        )
-        size = abs(X).max(axis=0)
-        size = size.toarray().ravel() if sparse.issparse(size) else np.asarray(size).ravel()
-        column = int(np.argmax(size))
-        if size[column] > 100:
-            name = f"column {column}"
-            if hasattr(self, "feature_names_in_"):
-                name += f" ({self.feature_names_in_[column]!r})"
-            return (
-                f"{message}The likely cause is an unscaled column of X: {name} has values up to "
-                f"{size[column]:.3g} in size. Scale X, for instance with StandardScaler."
-            )
-        return (
-            f"{message}The likely cause is too large a learning rate: "
-            f"learning_rate_init={self.learning_rate_init}."
-        )
 
     def _check_partial_fit(self):
         if self.solver == "lbfgs":
@@ -546,7 +449,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         model = self._model()
         X = validate_data(
             self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False,
-            ensure_all_finite=not _is_finite(X, FLOATS),
+            ensure_all_finite=not is_finite(X, FLOATS),
         )  # fmt: skip
         loss = None if loss_name is None else model.core.LOSSES[loss_name](self.n_outputs_)
         raw = model.predict(X.astype(model.params.dtype, copy=False), self.n_threads, loss)
@@ -558,32 +461,5 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         return tags
 
 
-def _is_finite(X, dtypes):
-    """Whether X is an array that is taken as it is and is finite: then nobody need look again."""
-    return (
-        not get_config()["assume_finite"]
-        and isinstance(X, np.ndarray)
-        and X.dtype in dtypes
-        and X.ndim == 2
-        and X.flags.c_contiguous
-        and _core.load(X.dtype).all_finite(X)
-    )
-
-
 def _same_arrays(arrays, others):
     return len(arrays) == len(others) and all(map(operator.is_, arrays, others))
-
-
-def _checked_weight(sample_weight, X, name):
-    """Weights as an array of X's dtype, or None; they must be finite, >= 0 and not all zero."""
-    if sample_weight is None:
-        return None
-    try:
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-        )
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    if not sample_weight.any():
-        raise ValueError(f"{name} must have at least one element > 0, got zeros only.")
-    return sample_weight

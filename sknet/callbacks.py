@@ -17,14 +17,15 @@ class EpochTasks:
     Parameters
     ----------
     estimator : estimator with CallbackSupportMixin
-    X, y, sample_weight : the training data
+    rows : Rows
+        The training data.
     max_epochs : int
     """
 
-    def __init__(self, estimator, X, y, sample_weight, max_epochs):
+    def __init__(self, estimator, rows, max_epochs):
         self.estimator = estimator
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self.data = {"X": X, "y": y, "metadata": metadata}
+        metadata = None if rows.weight is None else {"sample_weight": rows.weight}
+        self.data = {"X": rows.X, "y": rows.y, "metadata": metadata}
         self.context = None
         if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
             self.context = estimator._init_callback_context(max_subtasks=max_epochs)

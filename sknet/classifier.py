@@ -14,8 +14,9 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sknet import _core
-from sknet.base import BaseNetwork, fitting, when_available
+from sknet.base import BaseNetwork
 from sknet.labels import distinct, encode
+from sknet.methods import fitting, when_available
 from sknet.typing import MatrixLike
 
 __all__ = ["MLPClassifier"]

@@ -11,7 +11,8 @@ class Monitor:
     Parameters
     ----------
     estimator : estimator
-    X, y, sample_weight : the training data, for callbacks
+    rows : Rows
+        The training data, for callbacks.
     max_epochs : int
     score : callable(Model) -> float, or None
         Validation score.
@@ -24,8 +25,8 @@ class Monitor:
         Per epoch.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, max_epochs, score=None, score_decides=False):
-        self._tasks = EpochTasks(estimator, X, y, sample_weight, max_epochs)
+    def __init__(self, estimator, rows, max_epochs, score=None, score_decides=False):
+        self._tasks = EpochTasks(estimator, rows, max_epochs)
         self._score = score
         self.score_decides = score_decides
         self.losses = []

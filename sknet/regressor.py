@@ -10,7 +10,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sknet.base import BaseNetwork, fitting, when_available
+from sknet.base import BaseNetwork
+from sknet.methods import fitting, when_available
 from sknet.typing import MatrixLike
 
 __all__ = ["MLPRegressor"]

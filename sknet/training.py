@@ -92,6 +92,7 @@ class TrainingOptions:
 
     `learning_rate` names a schedule. `mean_weight` is 0 to divide each mini-batch by the sum of its
     own weights, as scikit-learn does, else it is divided by its number of rows times this.
+    `unchecked` says that X may hold NaN or infinity, which the first epoch will show.
     """
 
     alpha: float
@@ -105,6 +106,7 @@ class TrainingOptions:
     tol: float
     n_iter_no_change: float
     n_threads: int | None
+    unchecked: bool
     mean_weight: float
     verbose: bool
 
@@ -147,6 +149,8 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
             try:
                 monitor.begin_epoch()
                 mean_loss = _run_epoch(team, trainer, progress, options)
+                if epoch == 0 and options.unchecked and not np.isfinite(model.params).all():
+                    return "diverged"
                 if options.verbose:
                     print(f"Iteration {epoch + 1}, loss = {mean_loss:.8f}")
                 score = monitor.score(model)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from sknet import MLPClassifier, MLPRegressor
@@ -194,6 +195,49 @@ def test_non_finite(bad, solver):
             f"sample_weight.* contains {says}",
             lambda e, y=y: e.fit(X, y, spoiled(W, bad)),
         )
+
+
+@pytest.mark.parametrize("activation", NAMED["activation"])
+@pytest.mark.parametrize("sizes", [(), (3,), (2, 2), (40,)])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_non_finite_values_cannot_hide(activation, sizes, solver, capsys):
+    """Units saturate and cut off; a NaN in any row is found all the same, before a word is said."""
+    for bad, where, batch_size in [
+        (np.nan, 0, 1), (np.inf, 119, 7), (-np.inf, 60, 16), (-np.inf, 3, 40), (np.nan, 118, 40),
+    ]:  # fmt: skip
+        says = "NaN" if np.isnan(bad) else "infinity"
+        for estimator, y in estimators(
+            solver=solver, activation=activation, hidden_layer_sizes=sizes,
+            batch_size=batch_size, verbose=True,
+        ):  # fmt: skip
+            for dtype in (np.float32, np.float64):
+                with pytest.raises(ValueError, match=f"^Input X contains {says}"):
+                    estimator.fit(spoiled(X, bad, where).astype(dtype), y)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("row", [7, 39])
+def test_non_finite_values_in_rows_that_are_not_trained_on(row):
+    """Rows of weight zero, and rows held out."""
+    bad, weight = spoiled(X, np.nan, 3 * row), np.ones(40)
+    weight[row] = 0
+    for estimator, y in estimators():
+        with pytest.raises(ValueError, match="Input X contains NaN"):
+            estimator.fit(bad, y, weight)
+        for seed in range(5):
+            stopping = type(estimator)((4,), early_stopping=True, random_state=seed)
+            with pytest.raises(ValueError, match="Input X contains NaN"):
+                stopping.fit(bad, y)
+    labels = np.arange(40) % 3
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        MLPClassifier((4,), class_weight={labels[row]: 0}).fit(bad, labels)
+
+
+def test_non_finite_values_where_nobody_is_to_look():
+    """scikit-learn's assume_finite: no error about X, but one about the outcome."""
+    for estimator, y in estimators():
+        with config_context(assume_finite=True), pytest.raises(ValueError, match="non-finite"):
+            estimator.fit(spoiled(X, np.nan), y)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""What the end of a fit has to be said about: warnings and errors."""
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import assert_all_finite
+
+__all__ = ["CALLER", "divergence_error", "report"]
+
+CALLER = 7  # frames from a warning up to the user's call, through _fit and what fit is wrapped in
+
+
+def report(estimator, reason, X, *, incremental=False, message=""):
+    """Warns, or raises, where the way training ended calls for it.
+
+    Parameters
+    ----------
+    estimator : BaseNetwork
+    reason : str
+        From fit_minibatch or fit_lbfgs.
+    X : the training rows
+    incremental : bool
+        Whether a single epoch was all that was asked for.
+    message : str
+        SciPy's account of the end.
+    """
+    if reason == "diverged" and not estimator.early_stopping:
+        raise divergence_error(estimator, X)
+    if reason == "diverged":
+        warnings.warn(
+            f"{_divergence_message(estimator, X)} Training ended after epoch {estimator.n_iter_}; "
+            "the parameters with the best validation score are kept.",
+            ConvergenceWarning,
+            stacklevel=CALLER,
+        )
+    elif reason == "interrupted":
+        warnings.warn(
+            "Training interrupted by user. The best parameters so far are kept.",
+            stacklevel=CALLER,
+        )
+    elif reason == "max_epochs" and not incremental:
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=CALLER,
+        )
+    elif reason == "limit":
+        warnings.warn(
+            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {message}. Increase "
+            "max_iter or max_fun, or scale the data.",
+            ConvergenceWarning,
+            stacklevel=CALLER,
+        )
+
+
+def divergence_error(estimator, X):
+    """The error for parameters that are not finite; another is raised if X itself is not."""
+    assert_all_finite(X, input_name="X", estimator_name=type(estimator).__name__)
+    return ValueError(_divergence_message(estimator, X))
+
+
+def _divergence_message(estimator, X):
+    """Says that training has diverged, and of what, as far as can be seen."""
+    message = (
+        "Solver produced non-finite parameter weights. The input data may contain large "
+        "values and need to be preprocessed. "
+    )
+    size = abs(X).max(axis=0)
+    size = size.toarray().ravel() if sparse.issparse(size) else np.asarray(size).ravel()
+    column = int(np.argmax(size))
+    if size[column] > 100:
+        name = f"column {column}"
+        if hasattr(estimator, "feature_names_in_"):
+            name += f" ({estimator.feature_names_in_[column]!r})"
+        return (
+            f"{message}The likely cause is an unscaled column of X: {name} has values up to "
+            f"{size[column]:.3g} in size. Scale X, for instance with StandardScaler."
+        )
+    return (
+        f"{message}The likely cause is too large a learning rate: "
+        f"learning_rate_init={estimator.learning_rate_init}."
+    )

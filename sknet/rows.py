@@ -1,0 +1,81 @@
+"""The rows of a fit, and checks of X and of weights."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils.validation import _check_sample_weight
+
+from sknet import _core
+
+__all__ = ["Rows", "checked_weight", "is_finite", "is_taken_as_it_is"]
+
+
+@dataclass
+class Rows:
+    """Rows to train on or to score.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n, n_features)
+    y : ndarray of shape (n,) or (n, n_outputs)
+    weight : ndarray of shape (n,), or None for weights of 1
+    targets : ndarray of shape (n, n_targets) or None
+        y as the loss takes it.
+    unchecked : bool
+        Whether nobody has looked for NaN and infinity in X yet.
+    """
+
+    X: np.ndarray | sparse.csr_matrix | sparse.csr_array
+    y: np.ndarray
+    weight: np.ndarray | None
+    targets: np.ndarray | None = None
+    unchecked: bool = False
+
+    def take(self, numbers):
+        """The rows of these numbers."""
+        return Rows(
+            self.X[numbers],
+            self.y[numbers],
+            None if self.weight is None else self.weight[numbers],
+            None if self.targets is None else self.targets[numbers],
+            self.unchecked,
+        )
+
+    def with_weight(self):
+        """The rows of positive weight."""
+        if self.weight is None or self.weight.all():
+            return self
+        return self.take(np.flatnonzero(self.weight))
+
+
+def is_taken_as_it_is(X, dtypes):
+    """Whether X is an array that the core can read, and is to be looked at for NaN."""
+    return (
+        not get_config()["assume_finite"]
+        and isinstance(X, np.ndarray)
+        and X.dtype in dtypes
+        and X.ndim == 2
+        and X.flags.c_contiguous
+    )
+
+
+def is_finite(X, dtypes):
+    """Whether the core can say that X is finite: then scikit-learn need not look again."""
+    return is_taken_as_it_is(X, dtypes) and _core.load(X.dtype).all_finite(X)
+
+
+def checked_weight(sample_weight, X, name):
+    """Weights as an array of X's dtype, or None; they must be finite, >= 0 and not all zero."""
+    if sample_weight is None:
+        return None
+    try:
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+        )
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    if not sample_weight.any():
+        raise ValueError(f"{name} must have at least one element > 0, got zeros only.")
+    return sample_weight
