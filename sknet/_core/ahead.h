@@ -1,45 +1,63 @@
-/* Rows of a matrix that will be needed soon, brought near while the processor is busy with products.
+/* Memory that will be needed soon, made ready while the processor is busy with products.
  *
  * A shuffled epoch reads rows of X from all over the memory, which the processor cannot foresee;
  * waiting for them would take as long as the products of a small network. Of a wide network the
- * weights are too many for the cache; their panels are the rows then.
+ * weights are too many for the cache; their panels are the rows then. And what one core is about to
+ * write and another has read lies in both their caches; to make it one's own takes 7 to 28 ns a
+ * line, for which nothing has to wait that is done early.
  */
 #ifndef SKNET_AHEAD_H
 #define SKNET_AHEAD_H
 
 #include <stddef.h>
 
-#define AHEAD_BYTES 512 /* fetched per call */
-#define CACHE_LINE 64
+#include "real.h"
 
-typedef struct {
-    const char *X;
-    ptrdiff_t row_bytes;
-    const ptrdiff_t *row, *end; /* numbers of the rows still to come */
-    ptrdiff_t done;             /* bytes of the first of them */
+#define CACHE_LINE 64
+#define READ_BYTES 512  /* made ready per call, of what will be read */
+#define WRITE_BYTES 256 /* and of what will be written: taking over lines is slower */
+
+/* Rows of a matrix: the numbers first..end, or the numbers that stand there. */
+typedef struct ahead {
+    char *X;
+    ptrdiff_t stride, row_bytes; /* from row to row; of each row */
+    const ptrdiff_t *numbers;    /* or NULL */
+    ptrdiff_t first, end;
+    ptrdiff_t done;     /* bytes of the first row */
+    int is_written;     /* all of it, before it is read: what is there does not matter */
+    struct ahead *next; /* what comes when this is through, or NULL */
 } ahead_t;
 
-/* n rows of X, whose numbers stand at `row`, are to be fetched. */
-static inline ahead_t rows_ahead(const void *X, ptrdiff_t row_bytes, const ptrdiff_t *row, ptrdiff_t n) {
-    return (ahead_t){(const char *)X, row_bytes, row, row + n, 0};
+static inline ahead_t read_ahead(const void *X, ptrdiff_t stride, ptrdiff_t row_bytes,
+                                 const ptrdiff_t *numbers, ptrdiff_t first, ptrdiff_t end,
+                                 ahead_t *next) {
+    return (ahead_t){(char *)X, stride, row_bytes, numbers, first, end, 0, 0, next};
 }
 
-/* Fetches the next part of a row into the second-level cache. `ahead` may be NULL. */
-static inline void fetch_ahead(ahead_t *ahead) {
-#if defined(__GNUC__) || defined(__clang__)
-    if (!ahead || ahead->row == ahead->end) return;
-    const char *x = ahead->X + *ahead->row * ahead->row_bytes;
+static inline ahead_t write_ahead(void *X, ptrdiff_t stride, ptrdiff_t row_bytes, ptrdiff_t first,
+                                  ptrdiff_t end, ahead_t *next) {
+    return (ahead_t){(char *)X, stride, row_bytes, NULL, first, end, 0, 1, next};
+}
+
+/* Makes the next part of a row ready. `ahead` may be NULL. */
+SKNET_INLINE void look_ahead(ahead_t *ahead) {
+    while (ahead && ahead->first == ahead->end) ahead = ahead->next;
+    if (!ahead) return;
+    char *x = ahead->X + (ahead->numbers ? ahead->numbers[ahead->first] : ahead->first) * ahead->stride;
     const ptrdiff_t left = ahead->row_bytes - ahead->done;
-    const ptrdiff_t stop = ahead->done + (left < AHEAD_BYTES ? left : AHEAD_BYTES);
-    for (ptrdiff_t i = ahead->done; i < stop; i += CACHE_LINE) __builtin_prefetch(x + i, 0, 2);
+    const ptrdiff_t part = ahead->is_written ? WRITE_BYTES : READ_BYTES;
+    const ptrdiff_t stop = ahead->done + (left < part ? left : part);
+    if (ahead->is_written)
+        for (ptrdiff_t i = ahead->done; i < stop; i += CACHE_LINE) *(real_t *)(x + i) = 0;
+#if SKNET_VECTORS
+    else
+        for (ptrdiff_t i = ahead->done; i < stop; i += CACHE_LINE) __builtin_prefetch(x + i, 0, 2);
+#endif
     ahead->done = stop;
     if (stop == ahead->row_bytes) {
-        ahead->row++;
+        ahead->first++;
         ahead->done = 0;
     }
-#else
-    (void)ahead;
-#endif
 }
 
 #endif

@@ -2,9 +2,16 @@
 # matrices of one column, which have sums of their own (see panel.h).
 
 cdef extern from "ahead.h" nogil:
-    ctypedef struct ahead_t:  # rows of a matrix to be brought near during products
+    ctypedef struct ahead_t:  # rows of a matrix to be made ready during products
         pass
-    ahead_t rows_ahead(const void* X, Py_ssize_t row_bytes, const Py_ssize_t* row, Py_ssize_t n)
+    ahead_t read_ahead(
+        const void* X, Py_ssize_t stride, Py_ssize_t row_bytes, const Py_ssize_t* numbers,
+        Py_ssize_t first, Py_ssize_t end, ahead_t* next,
+    )
+    ahead_t write_ahead(
+        void* X, Py_ssize_t stride, Py_ssize_t row_bytes, Py_ssize_t first, Py_ssize_t end,
+        ahead_t* next,
+    )
 
 cdef extern from "panel.h" nogil:
     const Py_ssize_t PANEL  # columns of a panel
@@ -24,7 +31,7 @@ cdef extern from "panel.h" nogil:
     )
     void packed_product(
         Py_ssize_t n, Py_ssize_t k, const real_t* A, const real_t* B, real_t* C,
-        Py_ssize_t c_row, Py_ssize_t columns,
+        Py_ssize_t c_row, Py_ssize_t columns, ahead_t* ahead,
     )
     enum:
         DOT_LANES  # sums that run side by side in a dot product
@@ -40,7 +47,7 @@ cdef extern from "panel.h" nogil:
 
 
 cdef enum:
-    LARGE = 65536  # numbers of a matrix that the second-level cache does not keep
+    LARGE = 32768  # numbers of a matrix that is worth fetching ahead
 
 
 cdef inline Py_ssize_t n_panels(Py_ssize_t m) noexcept nogil:
@@ -121,9 +128,10 @@ cdef void gemm(
     ahead_t* ahead,
 ) noexcept nogil:
     """C = bias + A[numbers] @ B with B packed. Where B is large, its next panel is fetched ahead instead."""
-    cdef Py_ssize_t panel, j, i, following
+    cdef Py_ssize_t panel, j, i, panel_bytes = k * PANEL * sizeof(real_t)
     cdef const real_t* begin = NULL
     cdef ahead_t next_panel
+    cdef ahead_t* coming = ahead
     if m == 1:
         row_dots(n, k, A, numbers, panels, bias, C)
     elif k == 1 and bias == NULL and numbers == NULL:
@@ -136,13 +144,13 @@ cdef void gemm(
             if bias != NULL:
                 begin = bias + j
             if k * m > LARGE:
-                following = panel + 1
-                next_panel = rows_ahead(
-                    panels, k * PANEL * sizeof(real_t), &following, following < n_panels(m)
+                next_panel = read_ahead(
+                    panels, panel_bytes, panel_bytes, NULL, panel + 1, min(panel + 2, n_panels(m)),
+                    ahead,
                 )
-                ahead = &next_panel
+                coming = &next_panel
             product_by_rows(
-                n, k, A, k, numbers, panels + j * k, begin, C + j, m, min(PANEL, m - j), ahead
+                n, k, A, k, numbers, panels + j * k, begin, C + j, m, min(PANEL, m - j), coming
             )
 
 
@@ -175,42 +183,69 @@ cdef void gemm_transposed(
 
 cdef void gemm_packed(
     Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t k, Py_ssize_t m,
-    const real_t* X,                              # IN  (n, k)
+    const real_t* X, const Py_ssize_t* numbers,   # IN  (., k), (n) which of its rows, or NULL
     const real_t* panels, Py_ssize_t panel_rows,  # IN  (m panels, panel_rows, PANEL), n rows used
     real_t* groups,                               # scratch (n, end - begin)
     real_t* C,                                    # OUT (end - begin, m)
+    ahead_t* ahead,
 ) noexcept nogil:
-    """C = X[:, begin:end].T @ Y with Y packed.
+    """C = X[numbers, begin:end].T @ Y with Y packed; column k of X is all ones.
 
     X is packed as well, in groups: its columns may lie so far apart that they share a few lines of
     the cache.
     """
-    cdef Py_ssize_t panel, group, i, j, p, rows
-    for group in range((end - begin + GROUP - 1) // GROUP):
-        i = begin + group * GROUP
-        rows = min(GROUP, end - i)
-        if rows == GROUP:
-            for p in range(n):
-                memcpy(groups + (i - begin) * n + p * GROUP, X + p * k + i, GROUP * sizeof(real_t))
-        else:
-            for p in range(n):
-                for j in range(rows):
-                    groups[(i - begin) * n + p * rows + j] = X[p * k + i + j]
+    cdef Py_ssize_t panel, j, panel_bytes = PANEL * sizeof(real_t)
+    cdef ahead_t next_panel
+    pack_groups(n, begin, end, k, X, numbers, groups)
     for panel in range(n_panels(m)):
         j = panel * PANEL
-        packed_product(end - begin, n, groups, panels + j * panel_rows, C + j, m, min(PANEL, m - j))
+        next_panel = read_ahead(
+            panels, panel_rows * panel_bytes, n * panel_bytes, NULL, panel + 1,
+            min(panel + 2, n_panels(m)), ahead,
+        )
+        packed_product(
+            end - begin, n, groups, panels + j * panel_rows, C + j, m, min(PANEL, m - j),
+            &next_panel,
+        )
+
+
+cdef inline void pack_groups(
+    Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t k,
+    const real_t* X, const Py_ssize_t* numbers,  # IN  (., k), (n) which of its rows, or NULL
+    real_t* groups,                              # OUT (n, end - begin) in groups of GROUP columns
+) noexcept nogil:
+    """Packs columns of X, eight rows at a time: more would meet in the same lines of the cache."""
+    cdef Py_ssize_t first, last, i, column, p, j, columns
+    cdef const real_t* x
+    cdef real_t* group
+    for first in range(0, n, 8):
+        last = min(first + 8, n)
+        for i in range((end - begin + GROUP - 1) // GROUP):
+            column = begin + i * GROUP
+            columns = min(GROUP, end - column)
+            group = groups + (column - begin) * n
+            if columns == GROUP and column + GROUP <= k:
+                for p in range(first, last):
+                    memcpy(
+                        group + p * GROUP, row_of(X, k, numbers, p) + column, GROUP * sizeof(real_t)
+                    )
+                continue
+            for p in range(first, last):
+                x = row_of(X, k, numbers, p)
+                for j in range(columns):
+                    group[p * columns + j] = x[column + j] if column + j < k else 1
 
 
 cdef void column_sums(
-    Py_ssize_t n, Py_ssize_t m, Py_ssize_t y_row,
-    const real_t* Y,  # IN  (n, m), rows y_row apart
+    Py_ssize_t n, Py_ssize_t m,
+    const real_t* Y,  # IN  (n, m)
     real_t* out,      # OUT (m)
 ) noexcept nogil:
     cdef Py_ssize_t i, j
     memset(out, 0, m * sizeof(real_t))
     for i in range(n):
         for j in range(m):
-            out[j] += Y[i * y_row + j]
+            out[j] += Y[i * m + j]
 
 
 cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:

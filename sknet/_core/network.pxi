@@ -177,6 +177,7 @@ cdef class Network:
         rows.cache = ws.cache[i] + first * (<Layer> step.layer).n_cache
         rows.scratch = ws.scratch
         rows.ahead = ws.ahead
+        rows.backward = step.backward
         rows.weight = ws.weight
         if rows.weight != NULL:
             rows.weight += first
@@ -207,7 +208,7 @@ cdef class Network:
         cdef Rows rows
         cdef Step* step
         cdef real_t* total
-        cdef real_t* added = ws.scratch + block_rows(ws.n) * self.n_scratch
+        cdef real_t* added = ws.scratch + n * self.n_scratch
         for i in range(self.n_steps - 1, -1, -1):
             step = self.steps + i
             self.view(i, ws, first, n, &rows)
@@ -216,7 +217,7 @@ cdef class Network:
             for which in range(step.n_inputs):
                 rows.dX[which] = self.slot_gradient(ws, step.slots[which], first)
                 if rows.dX[which] != NULL and step.adds_gradient[which]:
-                    rows.dX[which] = added + which * block_rows(ws.n) * self.n_added
+                    rows.dX[which] = added + which * n * self.n_added
             (<Layer> step.layer).backward_input(&rows)
             for which in range(step.n_inputs):
                 if rows.dX[which] != NULL and step.adds_gradient[which]:

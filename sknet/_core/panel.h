@@ -80,7 +80,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
     for (int i = 0; i < rows; i++) row[i] = layout == BY_ROWS ? row_of(A, a_row, numbers, i) : NULL;
     for (ptrdiff_t p = 0; p < k;) {
         const ptrdiff_t pause = k - p < STRETCH ? k : p + STRETCH;
-        fetch_ahead(ahead);
+        look_ahead(ahead);
         for (; p < pause; p++) {
             vector_t b[2];
 #pragma GCC unroll 2
@@ -142,7 +142,7 @@ SKNET_INLINE void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, cons
 static void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                        const ptrdiff_t *numbers, const real_t *B, const real_t *begin, real_t *C,
                        ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
-    fetch_ahead(ahead);
+    look_ahead(ahead);
     for (ptrdiff_t i = 0; i < rows; i++) {
         real_t *c = C + i * c_row;
         for (ptrdiff_t j = 0; j < columns; j++) c[j] = begin ? begin[j] : 0;
@@ -190,10 +190,10 @@ static void product_by_columns(ptrdiff_t n, ptrdiff_t k, const real_t *X, ptrdif
 
 /* A in groups of GROUP rows, the last one smaller: each (k, rows of the group). */
 static inline void packed_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, const real_t *B,
-                                  real_t *C, ptrdiff_t c_row, ptrdiff_t columns) {
+                                  real_t *C, ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
     for (; n > 0; n -= GROUP) {
         const ptrdiff_t rows = n < GROUP ? n : GROUP;
-        panel_rows(PACKED, rows, k, A, rows, NULL, B, NULL, C, c_row, columns, NULL);
+        panel_rows(PACKED, rows, k, A, rows, NULL, B, NULL, C, c_row, columns, ahead);
         A += GROUP * k;
         C += GROUP * c_row;
     }

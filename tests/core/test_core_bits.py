@@ -1,5 +1,7 @@
 """The same bits on any number of threads; weights count as copies; float32 is near float64."""
 
+import itertools
+
 import numpy as np
 import pytest
 from driver import make_data, make_network, make_trainer, predict, train, work
@@ -56,17 +58,21 @@ def test_any_number_of_threads_gives_the_same_bits(core, kind, batch_size):
             assert run.same_bits(runs[0]), (optimizer, csr, weighted, shuffle, size)
 
 
+@pytest.mark.parametrize("batch_size", [256, 280])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_many_tiles_and_blocks_have_the_same_bits(core, optimizer):
-    """A layer of several tiles, a mini-batch of eight blocks."""
+@pytest.mark.parametrize("sizes", [(90, 50), (130, 192, 70), (70, 80, 70)])
+def test_many_tiles_and_blocks_have_the_same_bits(core, optimizer, batch_size, sizes):
+    """Layers of several tiles, mini-batches of eight blocks, which small teams take together."""
     rng = np.random.default_rng(0)
-    network = core.Network([core.Dense(100, 90, "relu"), core.Dense(90, 50), core.Dense(50, 1)])
+    sizes = (100, *sizes, 1)
+    network = core.Network([core.Dense(*pair, "relu") for pair in itertools.pairwise(sizes)])
     assert len(network.tiles()) > 4
     X, y = rng.normal(size=(600, 100)), rng.normal(size=(600, 1))
     params = rng.normal(size=network.n_params) / 10
     runs = [
         train(core, network, core.LOSSES["squared_error"](1), X, y, params=params, epochs=3,
-              optimizer=optimizers(core)[optimizer], batch_size=280, size=size, rate=1e-3)
+              optimizer=optimizers(core)[optimizer], batch_size=batch_size, size=size, rate=1e-3,
+              shuffle=True)
         for size in (1, *TEAMS)
     ]  # fmt: skip
     assert all(run.same_bits(runs[0]) for run in runs[1:])
@@ -99,6 +105,26 @@ def test_a_trainer_may_change_the_number_of_threads(core):
             )
             work(trainer, size)
         ends.append((trained.tobytes(), state.tobytes(), moments.tobytes()))
+    assert ends[0] == ends[1]
+
+
+def test_a_smaller_team_takes_more_rows_at_once(core):
+    """And has room for them."""
+    rng = np.random.default_rng(0)
+    layers = [core.Dense(90, 90), core.Dense(90, 90, "tanh"), core.Add(90), core.Dense(90, 1)]
+    network = core.Network(layers, [(0,), (1,), (2, 1), (3,)])
+    X, y = rng.normal(size=(256, 90)), rng.normal(size=(256, 1))
+    ends = []
+    for sizes in ((1, 1, 1), (8, 1, 2)):
+        params = np.linspace(-0.1, 0.1, network.n_params).astype(core.DTYPE)
+        loss, data = core.LOSSES["squared_error"](1), make_data(core, X, y)
+        trainer, _, moments = make_trainer(
+            core, network, loss, core.SGD(), data, params, batch_size=128
+        )
+        for epoch, size in enumerate(sizes):
+            trainer.set_epoch(None, np.full(2, 0.001), 2 * epoch, epoch)
+            work(trainer, size)
+        ends.append((params.tobytes(), moments.tobytes()))
     assert ends[0] == ends[1]
 
 

@@ -20,9 +20,9 @@ cdef class Dense(Layer):
 
     `shared` holds W packed for the forward product and, behind it, W.T packed for the backward
     one; `cache` holds dZ of the mini-batch packed for the tiles of a wide layer. Tiles are whole
-    rows. Gradients are summed by blocks where the blocks' sums are fewer
-    numbers than X and dY, which other cores would have to fetch. Steps so small that time goes
-    elsewhere sum by tiles and in double, with the row weights: see exact_outer in panel.h.
+    rows. Gradients are summed by blocks where the blocks' sums are fewer numbers than X and dY,
+    which other cores would have to fetch. Steps so small that time goes elsewhere sum by tiles
+    and in double, with the row weights: see exact_outer in panel.h.
     """
 
     cdef readonly Activation activation
@@ -50,7 +50,7 @@ cdef class Dense(Layer):
         return batch_size <= EXACT_ROWS and batch_size * self.n_weights <= EXACT_SIZE
 
     cdef bint reads_in_place(self, Py_ssize_t batch_size) noexcept nogil:
-        return not self.packs and not self.weighs_rows(batch_size)
+        return not self.weighs_rows(batch_size)
 
     cdef bint sums_by_blocks(self, Py_ssize_t batch_size) noexcept nogil:
         return (
@@ -67,15 +67,25 @@ cdef class Dense(Layer):
             pack_rows_transposed(first, last, self.n_in, m, W, shared + self.transposed)
 
     cdef void forward(self, Rows* rows) noexcept nogil:
+        """Makes ready what prepare_rows() will write of the cache, and then what is to be read."""
+        cdef ahead_t ahead = write_ahead(
+            rows.cache - rows.first * self.n_cache + rows.first * PANEL,
+            rows.batch_size * PANEL * sizeof(real_t), rows.n * PANEL * sizeof(real_t),
+            0, n_panels(self.n_out) if self.packs_rows(rows) else 0, rows.ahead,
+        )
+        self.transform(rows, &ahead)
+
+    cdef void predict(self, Rows* rows) noexcept nogil:
+        self.transform(rows, NULL)
+
+    cdef inline void transform(self, Rows* rows, ahead_t* ahead) noexcept nogil:
         """Y = f(X W + b)"""
         cdef Py_ssize_t m = self.n_out
         cdef const real_t* b = rows.W + self.n_weights
         if rows.sparse != NULL:
             sparse_product(rows.n, m, rows.sparse, rows.numbers, rows.W, b, rows.Y)
         else:
-            gemm(
-                rows.n, m, self.n_in, rows.X[0], rows.numbers, rows.shared, b, rows.Y, rows.ahead
-            )
+            gemm(rows.n, m, self.n_in, rows.X[0], rows.numbers, rows.shared, b, rows.Y, ahead)
         self.activation.forward(rows.n * m, rows.Y)
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
@@ -89,7 +99,10 @@ cdef class Dense(Layer):
 
     cdef inline bint packs_rows(self, Rows* rows) noexcept nogil:
         """Whether `cache` holds the packed dZ."""
-        return self.packs and rows.sparse == NULL and not self.weighs_rows(rows.batch_size)
+        return (
+            self.packs and rows.sparse == NULL
+            and not self.weighs_rows(rows.batch_size) and not self.sums_by_blocks(rows.batch_size)
+        )
 
     cdef void prepare_rows(self, Rows* rows) noexcept nogil:
         """Packs dZ, in panels of batch_size rows."""
@@ -124,23 +137,44 @@ cdef class Dense(Layer):
         if rows.sparse != NULL:
             sparse_outer(rows.n, first, last, m, rows.sparse, rows.numbers, rows.dY, dW)
         elif self.packs_rows(rows):
-            gemm_packed(
-                rows.n, first, last, self.n_in, m, rows.X[0], rows.cache, rows.batch_size, scratch,
-                dW,
-            )
+            self.outer_packed(rows, first, end // m, scratch, dW)
+            return
         else:
             gemm_transposed(
                 rows.n, first, last, self.n_in, m, rows.X[0], rows.numbers, rows.dY, scratch, dW,
                 rows.ahead,
             )
-        if end == self.n_params and self.packs_rows(rows):
-            for i in range(n_panels(m)):
-                column_sums(
-                    rows.n, min(PANEL, m - i * PANEL), PANEL,
-                    rows.cache + i * PANEL * rows.batch_size, db + i * PANEL,
-                )
-        elif end == self.n_params:
-            column_sums(rows.n, m, m, rows.dY, db)
+        if end == self.n_params:
+            column_sums(rows.n, m, rows.dY, db)
+
+    cdef inline void outer_packed(
+        self, Rows* rows, Py_ssize_t first, Py_ssize_t last, real_t* scratch, real_t* dW
+    ) noexcept nogil:
+        """dW = [X 1].T dZ, columns first..last of [X 1].
+
+        Meanwhile the places are made ready where prepare() will pack this tile, and then the
+        columns of X for the next tile.
+        """
+        cdef Py_ssize_t k = self.n_in, m = self.n_out, end = min(last, k)
+        cdef Py_ssize_t panel_bytes = m * PANEL * sizeof(real_t)
+        cdef Py_ssize_t first_panel = (first + PANEL - 1) // PANEL, end_panel = end // PANEL
+        cdef real_t* shared = <real_t*> rows.shared
+        cdef ahead_t columns = read_ahead(
+            rows.X[0] + end, k * sizeof(real_t), min(end - first, k - end) * sizeof(real_t),
+            rows.numbers, 0, rows.n if end < k else 0, NULL,
+        )
+        cdef ahead_t transposed = write_ahead(
+            shared + self.transposed, panel_bytes, panel_bytes,
+            first_panel, max(first_panel, end_panel) if rows.backward else first_panel, &columns,
+        )
+        cdef ahead_t ahead = write_ahead(
+            shared + first * PANEL, k * PANEL * sizeof(real_t), (end - first) * PANEL * sizeof(real_t),
+            0, n_panels(m), &transposed,
+        )
+        gemm_packed(
+            rows.n, first, last, k, m, rows.X[0], rows.numbers, rows.cache, rows.batch_size,
+            scratch, dW, &ahead,
+        )
 
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         """dW = X.T dZ, db = sum of the rows of dZ"""
@@ -153,7 +187,7 @@ cdef class Dense(Layer):
                 rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.numbers, rows.dY,
                 rows.scratch, dW, rows.ahead,
             )
-        column_sums(rows.n, self.n_out, self.n_out, rows.dY, dW + self.n_weights)
+        column_sums(rows.n, self.n_out, rows.dY, dW + self.n_weights)
 
 
 cdef void sparse_product(

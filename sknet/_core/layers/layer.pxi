@@ -44,7 +44,8 @@ ctypedef struct Rows:
     real_t* scratch              # (n, n_scratch) this worker's own
     real_t* block_state          # (n_block_state) this block's own
     const real_t* weight         # (n) weight of each row, or NULL
-    ahead_t* ahead               # for products to hand on, or NULL
+    ahead_t* ahead               # what products are to make ready besides, or NULL
+    bint backward                # whether dX will be wanted
     real_t* dY                   # (n, n_out)
     real_t* dX[MAX_INPUTS]       # (n, n_in) OUT, or NULL where nobody needs it
 
@@ -121,7 +122,10 @@ cdef class Layer:
     cdef void backward_params(
         self, Rows* rows, Py_ssize_t begin, Py_ssize_t end, real_t* scratch, real_t* dW
     ) noexcept nogil:
-        """By tiles: dW (end - begin) of the parameters begin..end, over all rows of the batch."""
+        """By tiles: dW (end - begin) of the parameters begin..end, over all rows of the batch.
+
+        What prepare() will make of this tile may be overwritten meanwhile.
+        """
 
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         """By blocks: dW (n_params), this block's rows."""

@@ -60,4 +60,4 @@ cdef class PositionDense(Layer):
         gemm_transposed(
             n, 0, self.k, self.k, self.m, rows.X[0], NULL, rows.dY, rows.scratch, dW, rows.ahead
         )
-        column_sums(n, self.m, self.m, rows.dY, dW + self.n_weights)
+        column_sums(n, self.m, rows.dY, dW + self.n_weights)
