@@ -1,9 +1,5 @@
 # One epoch of mini-batch training, shared by a team.
 
-cdef enum:
-    JOINED_ROWS = 128  # rows that pass through the network together, at the most
-
-
 cdef inline real_t* address(real_t[::1] array) noexcept nogil:
     return &array[0] if array.shape[0] else NULL
 
@@ -12,9 +8,7 @@ cdef class Trainer(Job):
     """Trains `params` in place, an epoch per start() and work().
 
     Per mini-batch two phases, each ended by a barrier. In the first, the workers share the blocks
-    of rows: gather, forward, loss, backward. Where no layer sums or counts anything per block, a
-    worker takes neighbouring blocks as one, which keeps the panels of the weights in its cache
-    for more rows and changes no bit. In the second phase they share the tiles of the
+    of rows: gather, forward, loss, backward. In the second they share the tiles of the
     parameters: gradient, penalty, update, and packing for the next mini-batch, all on a tile
     that stays in the cache.
 
@@ -40,7 +34,6 @@ cdef class Trainer(Job):
     cdef readonly Optimizer optimizer
     cdef readonly Data data
     cdef readonly Py_ssize_t batch_size, n_batches, n_blocks
-    cdef Py_ssize_t n_joined  # neighbouring blocks that a worker takes as one
     cdef double alpha, mean_weight, total_weight
     cdef object arrays
     cdef real_t[::1] params, state, shared
@@ -59,7 +52,6 @@ cdef class Trainer(Job):
     cdef Py_ssize_t n_updates
     cdef uint64_t key
     cdef bint shuffled
-    cdef bint joins_blocks  # whether no layer has anything to do per block
     cdef bint ordered  # whether rows have numbers: they are shuffled, or X is sparse
     cdef bint gathers  # whether rows with numbers are copied, and made dense, for the network
 
@@ -103,7 +95,6 @@ cdef class Trainer(Job):
         self.gathers = not (
             network.takes_sparse if data.is_sparse else network.reads_in_place(self.batch_size)
         )
-        self.joins_blocks = network.n_block_state == 0
         self.pointers = <real_t**> PyMem_Calloc(4 * network.n_steps, sizeof(real_t*))
         if self.pointers == NULL:
             raise MemoryError
@@ -121,7 +112,6 @@ cdef class Trainer(Job):
             self.workspace.dY[i] = self.allocate((<Layer> layer).n_out * self.batch_size)
             self.workspace.cache[i] = self.allocate((<Layer> layer).n_cache * self.batch_size)
             if (<Layer> layer).n_params and (<Layer> layer).sums_by_blocks(self.batch_size):
-                self.joins_blocks = False
                 self.workspace.block_params[i] = self.allocate((<Layer> layer).n_params * self.n_blocks)
         self.workspace.block_state = self.allocate(network.n_block_state * self.n_blocks)
         self.gathered[0] = NULL  # allocated by the first epoch that needs it
@@ -175,16 +165,13 @@ cdef class Trainer(Job):
     def start(self, int size):
         # A last, smaller mini-batch may have longer blocks than a full one.
         cdef Py_ssize_t n_last = self.data.n_samples - (self.n_batches - 1) * self.batch_size
-        cdef Py_ssize_t rows = max(block_rows(self.batch_size), block_rows(n_last)), width
-        self.n_joined = 1
-        if self.joins_blocks:
-            self.n_joined = max(1, min(self.n_blocks // size, JOINED_ROWS // rows))
-        width = 16 + self.network.max_tile + max(
-            self.n_joined * rows * (self.network.n_scratch + MAX_INPUTS * self.network.n_added),
+        cdef Py_ssize_t rows = max(block_rows(self.batch_size), block_rows(n_last))
+        cdef Py_ssize_t width = max(
+            rows * (self.network.n_scratch + MAX_INPUTS * self.network.n_added),
             self.batch_size * self.network.n_tile_scratch,
         )
-        if self.scratch is None or self.scratch.shape[0] < size or self.scratch.shape[1] < width:
-            self.scratch = np.empty((size, width), DTYPE)
+        if self.scratch is None or self.scratch.shape[0] < size:
+            self.scratch = np.empty((size, width + self.network.max_tile + 16), DTYPE)
         if self.tile_shares is None or self.tile_shares.shape[0] != size + 1:
             self.tile_shares = self.share_tiles(size)
         Job.start(self, size)
@@ -201,7 +188,7 @@ cdef class Trainer(Job):
 
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
-        cdef Py_ssize_t batch, first, rows, n_blocks, n_pieces, piece, block, tile
+        cdef Py_ssize_t batch, first, rows, n_blocks, block, tile
         cdef double weight, rate
         ws.scratch = &self.scratch[rank, 0]
         ws.ahead = NULL
@@ -220,13 +207,11 @@ cdef class Trainer(Job):
             rate = self.optimizer.step_size(self.learning_rates[batch], self.n_updates + batch + 1)
             rows = block_rows(ws.n)
             n_blocks = (ws.n + rows - 1) // rows
-            n_pieces = (n_blocks + self.n_joined - 1) // self.n_joined
             while True:
-                piece = team_next(&self.team, rank, n_pieces, NULL)
-                if piece == n_pieces:
+                block = team_next(&self.team, rank, n_blocks, NULL)
+                if block == n_blocks:
                     break
-                block = piece * self.n_joined
-                self.train_blocks(first, &ws, block, min(n_blocks, block + self.n_joined), weight)
+                self.train_block(first, &ws, block, min(rows, ws.n - block * rows), weight)
             if team_meet(&self.team, rank):
                 return
             while True:
@@ -267,13 +252,11 @@ cdef class Trainer(Job):
                 weight += self.data.weight[self.order[first + i]]
         return ws.n * self.mean_weight if self.mean_weight else weight
 
-    cdef void train_blocks(
-        self, Py_ssize_t start, Workspace* ws, Py_ssize_t block, Py_ssize_t end, double weight
+    cdef void train_block(
+        self, Py_ssize_t start, Workspace* ws, Py_ssize_t block, Py_ssize_t n, double weight
     ) noexcept nogil:
-        """Gather, forward, loss, backward of the rows of blocks block..end."""
-        cdef Py_ssize_t rows_of_block = block_rows(ws.n), first = block * rows_of_block
-        cdef Py_ssize_t n = min(end * rows_of_block, ws.n) - first, last = self.network.n_steps - 1
-        cdef Py_ssize_t i, begin, n_begin
+        """Gather, forward, loss, backward of one block of rows."""
+        cdef Py_ssize_t first = block * block_rows(ws.n), last = self.network.n_steps - 1
         cdef const Py_ssize_t* rows = NULL
         cdef const real_t* y
         cdef const real_t* weights = ws.weight
@@ -295,17 +278,11 @@ cdef class Trainer(Job):
         else:
             y = self.data.y + (start + first) * self.data.n_targets
         self.network.forward(ws, first, n, block)
-        for i in range(block, end):
-            begin = i * rows_of_block
-            n_begin = min(rows_of_block, ws.n - begin)
-            value = self.loss.value_and_gradient(
-                n_begin, ws.Y[last] + begin * self.network.n_out, y, weights,
-                ws.dY[last] + begin * self.network.n_out,
-            )
-            self.block_loss[i] += value * self.per_weight(ws.n, weight)
-            y += n_begin * self.data.n_targets
-            if weights != NULL:
-                weights += n_begin
+        value = self.loss.value_and_gradient(
+            n, ws.Y[last] + first * self.network.n_out, y, weights,
+            ws.dY[last] + first * self.network.n_out,
+        )
+        self.block_loss[block] += value * self.per_weight(ws.n, weight)
         self.network.backward(ws, first, n, block)
         ws.ahead = NULL
 

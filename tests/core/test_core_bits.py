@@ -62,7 +62,7 @@ def test_any_number_of_threads_gives_the_same_bits(core, kind, batch_size):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("sizes", [(90, 50), (130, 192, 70), (70, 80, 70)])
 def test_many_tiles_and_blocks_have_the_same_bits(core, optimizer, batch_size, sizes):
-    """Layers of several tiles, mini-batches of eight blocks, which small teams take together."""
+    """Layers of several tiles, mini-batches of eight blocks."""
     rng = np.random.default_rng(0)
     sizes = (100, *sizes, 1)
     network = core.Network([core.Dense(*pair, "relu") for pair in itertools.pairwise(sizes)])
@@ -105,26 +105,6 @@ def test_a_trainer_may_change_the_number_of_threads(core):
             )
             work(trainer, size)
         ends.append((trained.tobytes(), state.tobytes(), moments.tobytes()))
-    assert ends[0] == ends[1]
-
-
-def test_a_smaller_team_takes_more_rows_at_once(core):
-    """And has room for them."""
-    rng = np.random.default_rng(0)
-    layers = [core.Dense(90, 90), core.Dense(90, 90, "tanh"), core.Add(90), core.Dense(90, 1)]
-    network = core.Network(layers, [(0,), (1,), (2, 1), (3,)])
-    X, y = rng.normal(size=(256, 90)), rng.normal(size=(256, 1))
-    ends = []
-    for sizes in ((1, 1, 1), (8, 1, 2)):
-        params = np.linspace(-0.1, 0.1, network.n_params).astype(core.DTYPE)
-        loss, data = core.LOSSES["squared_error"](1), make_data(core, X, y)
-        trainer, _, moments = make_trainer(
-            core, network, loss, core.SGD(), data, params, batch_size=128
-        )
-        for epoch, size in enumerate(sizes):
-            trainer.set_epoch(None, np.full(2, 0.001), 2 * epoch, epoch)
-            work(trainer, size)
-        ends.append((params.tobytes(), moments.tobytes()))
     assert ends[0] == ends[1]
 
 
