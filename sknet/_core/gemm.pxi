@@ -127,7 +127,7 @@ cdef void gemm(
     real_t* C,                                   # OUT (n, m)
     ahead_t* ahead,
 ) noexcept nogil:
-    """C = bias + A[numbers] @ B with B packed. Where B is large, its next panel is fetched ahead instead."""
+    """C = bias + A[numbers] @ B with B packed. Where B is large, its next panel is fetched first."""
     cdef Py_ssize_t panel, j, i, panel_bytes = k * PANEL * sizeof(real_t)
     cdef const real_t* begin = NULL
     cdef ahead_t next_panel

@@ -67,7 +67,7 @@ cdef class Dense(Layer):
             pack_rows_transposed(first, last, self.n_in, m, W, shared + self.transposed)
 
     cdef void forward(self, Rows* rows) noexcept nogil:
-        """Makes ready what prepare_rows() will write of the cache, and then what is to be read."""
+        """Y = f(X W + b); makes ready what prepare_rows() will write of the cache."""
         cdef ahead_t ahead = write_ahead(
             rows.cache - rows.first * self.n_cache + rows.first * PANEL,
             rows.batch_size * PANEL * sizeof(real_t), rows.n * PANEL * sizeof(real_t),
