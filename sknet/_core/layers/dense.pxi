@@ -69,9 +69,9 @@ cdef class Dense(Layer):
     cdef void forward(self, Rows* rows) noexcept nogil:
         """Y = f(X W + b); makes ready what prepare_rows() will write of the cache."""
         cdef ahead_t ahead = write_ahead(
-            rows.cache - rows.first * self.n_cache + rows.first * PANEL,
-            rows.batch_size * PANEL * sizeof(real_t), rows.n * PANEL * sizeof(real_t),
-            0, n_panels(self.n_out) if self.packs_rows(rows) else 0, rows.ahead,
+            self.first_panel(rows), rows.batch_size * PANEL * sizeof(real_t),
+            rows.n * PANEL * sizeof(real_t), 0, n_panels(self.n_out) if self.packs_rows(rows) else 0,
+            rows.ahead,
         )
         self.transform(rows, &ahead)
 
@@ -104,10 +104,14 @@ cdef class Dense(Layer):
             and not self.weighs_rows(rows.batch_size) and not self.sums_by_blocks(rows.batch_size)
         )
 
+    cdef inline real_t* first_panel(self, Rows* rows) noexcept nogil:
+        """Where this block's rows begin in the first panel of the packed dZ."""
+        return rows.cache - rows.first * self.n_cache + rows.first * PANEL
+
     cdef void prepare_rows(self, Rows* rows) noexcept nogil:
         """Packs dZ, in panels of batch_size rows."""
         cdef Py_ssize_t panel, j, m = self.n_out
-        cdef real_t* panels = rows.cache - rows.first * self.n_cache + rows.first * PANEL
+        cdef real_t* panels = self.first_panel(rows)
         if self.packs_rows(rows):
             for panel in range(n_panels(m)):
                 j = panel * PANEL
