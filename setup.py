@@ -16,10 +16,14 @@ X86 = platform.machine().lower() in ("x86_64", "amd64") and sys.maxsize > 2**32
 
 # The whole mechanism: a package folder per variant, and what its compilation is given.
 VARIANTS = {"baseline": []}
-if X86:
-    VARIANTS["x86_64_v3"] = (
-        ["/arch:AVX2"] if sys.platform == "win32" else ["-mavx2", "-mfma", "-mbmi2"]
-    )
+if X86 and sys.platform == "win32":
+    VARIANTS |= {"x86_64_v3": ["/arch:AVX2"], "x86_64_v4": ["/arch:AVX512"]}
+elif X86:
+    VARIANTS["x86_64_v3"] = ["-mavx2", "-mfma", "-mbmi2"]
+    VARIANTS["x86_64_v4"] = VARIANTS["x86_64_v3"] + [
+        *(f"-mavx512{part}" for part in ("f", "bw", "cd", "dq", "vl")),
+        "-mprefer-vector-width=512",
+    ]
 
 if sys.platform == "win32":
     FLAGS = ["/O2", "/std:c11", "/experimental:c11atomics"]

@@ -474,6 +474,7 @@ def test_a_real_signal(solver, n_threads):
         import os, signal, threading, warnings
         import numpy as np
         from sknet import MLPRegressor
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have switched it off
         rng = np.random.default_rng(0)
         X = rng.normal(size=(4000, 40))
         net = MLPRegressor((150, 150), solver={solver!r}, n_threads={n_threads}, tol=0,

@@ -1,4 +1,4 @@
-"""The estimators' tests once more on each compiled variant that is not in use by itself."""
+"""The estimators' tests once more on each CPU level that is not in use by itself."""
 
 import os
 import subprocess
@@ -10,11 +10,11 @@ import pytest
 from sknet import _core
 
 FILES = ["test_numbers", "test_continuation", "test_weights", "test_data", "test_common_checks"]
-OTHERS = [level for level in _core.CPU_LEVELS if level != _core.best_cpu_level()]
+OTHERS = _core.cpu_levels()[1:]
 
 
 @pytest.mark.skipif("SKNET_CPU" in os.environ, reason="this run is on a variant of its own")
-@pytest.mark.parametrize("level", [level for level in OTHERS if level == "baseline"])
+@pytest.mark.parametrize("level", OTHERS)
 def test_on_another_variant(level):
     folder = Path(__file__).parent
     run = subprocess.run(

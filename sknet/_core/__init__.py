@@ -5,10 +5,10 @@ import os
 
 import numpy as np
 
-__all__ = ["best_cpu_level", "cpu_level", "load"]
+__all__ = ["best_cpu_level", "cpu_level", "cpu_levels", "load"]
 
 # From the best to the one that runs everywhere; the folder of a binary is "float64_<level>".
-CPU_LEVELS = {"x86-64-v3": "x86_64_v3", "baseline": "baseline"}
+CPU_LEVELS = {"x86-64-v4": "x86_64_v4", "x86-64-v3": "x86_64_v3", "baseline": "baseline"}
 
 
 def load(dtype):
@@ -32,6 +32,12 @@ def best_cpu_level():
     return _load(64, "baseline").best_cpu_level()
 
 
+def cpu_levels():
+    """Names of all CPU levels this machine can run, the best one first."""
+    levels = list(CPU_LEVELS)
+    return levels[levels.index(best_cpu_level()) :]
+
+
 def cpu_level():
     """Name of the CPU level in use: the best of this machine, or what SKNET_CPU says.
 
@@ -44,7 +50,7 @@ def cpu_level():
     wanted = os.environ.get("SKNET_CPU", best)
     if wanted not in CPU_LEVELS:
         raise ValueError(f"SKNET_CPU must be one of {list(CPU_LEVELS)}, got {wanted!r}")
-    if wanted != best and wanted != "baseline":
+    if wanted not in cpu_levels():
         raise ValueError(f"SKNET_CPU={wanted} was asked for, but this machine has only {best}")
     return wanted
 

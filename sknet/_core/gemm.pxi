@@ -15,6 +15,8 @@ cdef extern from "ahead.h" nogil:
 
 cdef extern from "panel.h" nogil:
     const Py_ssize_t PANEL  # columns of a panel
+    const Py_ssize_t LANES  # columns of a last panel with so many or fewer
+    Py_ssize_t panel_width(Py_ssize_t columns)  # of a panel that holds so many
     enum:
         GROUP               # rows computed together
     const real_t* row_of(
@@ -56,25 +58,30 @@ cdef inline Py_ssize_t n_panels(Py_ssize_t m) noexcept nogil:
 
 cdef inline Py_ssize_t packed_columns(Py_ssize_t m) noexcept nogil:
     """Columns of a packed matrix of m columns: whole panels, or the one column as it is."""
-    return 1 if m == 1 else n_panels(m) * PANEL
+    cdef Py_ssize_t last = (n_panels(m) - 1) * PANEL
+    return 1 if m == 1 else last + panel_width(m - last)
 
 
 cdef inline void pack_panel(
     Py_ssize_t k, Py_ssize_t columns,
     const real_t* B, Py_ssize_t b_row,  # IN  (k, columns), rows b_row apart
-    real_t* panel,                      # OUT (k, PANEL)
+    real_t* panel,                      # OUT (k, panel_width(columns))
 ) noexcept nogil:
     """Copies up to PANEL columns into a panel and fills it up with zeros."""
-    cdef Py_ssize_t p, j
+    cdef Py_ssize_t p, j, width = panel_width(columns)
     if columns == PANEL:
         for p in range(k):
             memcpy(panel + p * PANEL, B + p * b_row, PANEL * sizeof(real_t))
         return
+    if columns == LANES:
+        for p in range(k):
+            memcpy(panel + p * LANES, B + p * b_row, LANES * sizeof(real_t))
+        return
     for p in range(k):
         for j in range(columns):
-            panel[p * PANEL + j] = B[p * b_row + j]
-        for j in range(columns, PANEL):
-            panel[p * PANEL + j] = 0
+            panel[p * width + j] = B[p * b_row + j]
+        for j in range(columns, width):
+            panel[p * width + j] = 0
 
 
 cdef void pack_rows(
@@ -83,13 +90,16 @@ cdef void pack_rows(
     real_t* panels,    # OUT (m panels, k, PANEL)
 ) noexcept nogil:
     """Packs the named rows of W, for products X @ W."""
-    cdef Py_ssize_t panel, j
+    cdef Py_ssize_t panel, j, columns
     if m == 1:
         memcpy(panels + begin, W, (end - begin) * sizeof(real_t))
         return
     for panel in range(n_panels(m)):
         j = panel * PANEL
-        pack_panel(end - begin, min(PANEL, m - j), W + j, m, panels + j * k + begin * PANEL)
+        columns = min(PANEL, m - j)
+        pack_panel(
+            end - begin, columns, W + j, m, panels + j * k + begin * panel_width(columns)
+        )
 
 
 cdef void pack_rows_transposed(
@@ -98,13 +108,14 @@ cdef void pack_rows_transposed(
     real_t* panels,    # OUT (k panels, m, PANEL)
 ) noexcept nogil:
     """Packs the named rows of W, for products dY @ W.T; the last rows bring the zeros behind them."""
-    cdef Py_ssize_t i = begin, j, p, columns, last = packed_columns(k) if end == k else end
+    cdef Py_ssize_t i = begin, j, p, width, columns, last = packed_columns(k) if end == k else end
     cdef real_t* panel
     if k == 1:
         memcpy(panels, W, (end - begin) * m * sizeof(real_t))
         return
     while i < last:
-        columns = min(PANEL - i % PANEL, last - i)
+        width = panel_width(min(PANEL, k - i // PANEL * PANEL))
+        columns = min(width - i % PANEL, last - i)
         panel = panels + i // PANEL * PANEL * m + i % PANEL
         if columns == PANEL and i + PANEL <= end:
             for p in range(m):
@@ -113,9 +124,9 @@ cdef void pack_rows_transposed(
         else:
             for p in range(m):
                 for j in range(min(columns, end - i)):
-                    panel[p * PANEL + j] = W[(i - begin + j) * m + p]
+                    panel[p * width + j] = W[(i - begin + j) * m + p]
                 for j in range(max(0, end - i), columns):
-                    panel[p * PANEL + j] = 0
+                    panel[p * width + j] = 0
         i += columns
 
 

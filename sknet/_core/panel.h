@@ -2,6 +2,8 @@
  *
  *   C (n, m) = A (n, k) B (k, m)      B in panels of PANEL columns: B[j][p][0..PANEL)
  *
+ * A last panel of half the columns or fewer is half as wide.
+ *
  * A row of C is the sum over p = 0..k-1 in that order, behind a row to begin with, whatever n, the
  * row's place or the number of rows computed with it: so a row has the same bits alone, in a
  * mini-batch and in a test set. A may be rows of a matrix X or their transpose, in both cases rows
@@ -19,15 +21,25 @@
 #include "ahead.h"
 #include "real.h"
 
-#if defined(__AVX__)
+/* GROUP is the rows computed together, times two vectors of a panel the accumulators: 12 of 16
+ * vector registers, or 16 of 32. More would be as fast, but rows whose distance is a power of two
+ * meet in a set of the cache, which has 8 places. */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define GROUP 8
+#elif defined(__AVX__)
 #define VECTOR_BYTES 32
+#define GROUP 6
 #else
 #define VECTOR_BYTES 16
+#define GROUP 6
 #endif
 #define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real_t)))
-#define PANEL (2 * LANES) /* columns of a panel */
-#define STRETCH 32        /* terms of a sum between two looks ahead */
-#define GROUP 6           /* rows computed together: 12 accumulators, of 16 vector registers */
+#define PANEL (2 * LANES)             /* columns of a panel */
+#define STRETCH (1024 / VECTOR_BYTES) /* terms of a sum between two looks ahead */
+
+/* How many columns the panel has in memory that holds `columns` columns, up to PANEL. */
+SKNET_INLINE ptrdiff_t panel_width(ptrdiff_t columns) { return columns > LANES ? PANEL : LANES; }
 
 /* How a group of rows of A lies in memory. */
 enum {
@@ -73,10 +85,10 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) {
         const vector_t first = begin ? *(const vector_t *)(begin + v * LANES) : (vector_t){0};
-#pragma GCC unroll 6
+#pragma GCC unroll 8
         for (int i = 0; i < rows; i++) sum[i][v] = first;
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++) row[i] = layout == BY_ROWS ? row_of(A, a_row, numbers, i) : NULL;
     for (ptrdiff_t p = 0; p < k;) {
         const ptrdiff_t pause = k - p < STRETCH ? k : p + STRETCH;
@@ -86,16 +98,16 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; v++) b[v] = *(const vector_t *)(B + v * LANES);
             const real_t *column = layout == PACKED ? A + p * rows : row_of(A, a_row, numbers, p);
-#pragma GCC unroll 6
+#pragma GCC unroll 8
             for (int i = 0; i < rows; i++) {
                 const real_t a = layout == BY_ROWS ? row[i][p] : column[i];
 #pragma GCC unroll 2
                 for (int v = 0; v < vectors; v++) sum[i][v] += a * b[v];
             }
-            B += PANEL;
+            B += vectors * LANES;
         }
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
         real_t *c = is_full ? C + i * c_row : edge;
 #pragma GCC unroll 2
@@ -112,6 +124,13 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
             panel_group(layout, number, 1, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
         break;                                                                                        \
     }
+#if GROUP == 8
+#define LARGE_CASES(layout, numbers) \
+    PANEL_CASE(7, layout, numbers)   \
+    PANEL_CASE(8, layout, numbers)
+#else
+#define LARGE_CASES(layout, numbers)
+#endif
 #define PANEL_CASES(layout, numbers)     \
     switch (rows) {                      \
         PANEL_CASE(1, layout, numbers)   \
@@ -120,6 +139,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
         PANEL_CASE(4, layout, numbers)   \
         PANEL_CASE(5, layout, numbers)   \
         PANEL_CASE(6, layout, numbers)   \
+    LARGE_CASES(layout, numbers)     \
     }
 
 /* Up to GROUP rows. */
@@ -148,7 +168,7 @@ static void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, const real
         for (ptrdiff_t j = 0; j < columns; j++) c[j] = begin ? begin[j] : 0;
         for (ptrdiff_t p = 0; p < k; p++) {
             const real_t a = layout == BY_ROWS ? row_of(A, a_row, numbers, i)[p] : row_of(A, a_row, numbers, p)[i];
-            for (ptrdiff_t j = 0; j < columns; j++) c[j] += a * B[p * PANEL + j];
+            for (ptrdiff_t j = 0; j < columns; j++) c[j] += a * B[p * panel_width(columns) + j];
         }
     }
 }
@@ -203,6 +223,12 @@ static inline void packed_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, con
  * side by side, p being added to number p % DOT_LANES. */
 #define DOT_LANES 8
 
+#if SKNET_VECTORS
+#define DOT_BYTES (DOT_LANES * sizeof(real_t) < VECTOR_BYTES ? DOT_LANES * sizeof(real_t) : VECTOR_BYTES)
+#define DOT_VECTORS ((int)(DOT_LANES * sizeof(real_t) / DOT_BYTES))
+typedef real_t dots_t __attribute__((vector_size(DOT_BYTES), aligned(sizeof(real_t)), may_alias));
+#endif
+
 SKNET_INLINE real_t sum_of_lanes(const real_t *s) {
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
@@ -214,13 +240,13 @@ static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const ptr
         const real_t *a = row_of(A, k, numbers, i);
         real_t sums[DOT_LANES] = {0};
 #if SKNET_VECTORS
-        vector_t sum[DOT_LANES / LANES];
+        dots_t sum[DOT_VECTORS];
 #pragma GCC unroll 8
-        for (int v = 0; v < DOT_LANES / LANES; v++) sum[v] = (vector_t){0};
+        for (int v = 0; v < DOT_VECTORS; v++) sum[v] = (dots_t){0};
         for (ptrdiff_t p = 0; p < whole; p += DOT_LANES)
 #pragma GCC unroll 8
-            for (int v = 0; v < DOT_LANES / LANES; v++)
-                sum[v] += *(const vector_t *)(a + p + v * LANES) * *(const vector_t *)(b + p + v * LANES);
+            for (int v = 0; v < DOT_VECTORS; v++)
+                sum[v] += ((const dots_t *)(a + p))[v] * ((const dots_t *)(b + p))[v];
         memcpy(sums, sum, sizeof sums);
 #else
         for (ptrdiff_t p = 0; p < whole; p++) sums[p % DOT_LANES] += a[p] * b[p];
@@ -238,10 +264,10 @@ static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const ptr
  * wider one runs in the vector lanes; either way it is X that is multiplied by the weights, so that
  * the shape of a tile does not change a bit. */
 #if SKNET_VECTORS
-#define WIDE_LANES (VECTOR_BYTES / (ptrdiff_t)sizeof(double))
-typedef double wide_t __attribute__((vector_size(VECTOR_BYTES)));
+#define WIDE_LANES (VECTOR_BYTES < 32 ? 2 : 4) /* wider ones would leave more columns behind */
+typedef double wide_t __attribute__((vector_size(WIDE_LANES * sizeof(double))));
 typedef real_t narrow_t
-    __attribute__((vector_size(VECTOR_BYTES / sizeof(double) * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
+    __attribute__((vector_size(WIDE_LANES * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
 
 /* Two columns a of the one matrix times four vectors of columns b of the other. */
 SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const int b_is_weighed, const real_t *a,

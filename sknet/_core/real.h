@@ -34,20 +34,27 @@ typedef uint64_t real_unsigned_t;
 #endif
 
 /* The CPU level this binary was compiled for, and the best one this machine can run. */
-#if defined(__AVX2__) && defined(__FMA__)
+#if defined(__AVX512F__)
+#define SKNET_CPU_LEVEL "x86-64-v4"
+#elif defined(__AVX2__) && defined(__FMA__)
 #define SKNET_CPU_LEVEL "x86-64-v3"
 #else
 #define SKNET_CPU_LEVEL "baseline"
 #endif
 
-static inline int sknet_has_x86_64_v3(void) {
+static inline const char *sknet_best_cpu_level(void) {
 #if SKNET_VECTORS && defined(__x86_64__)
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi2");
-#else
-    return 0;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2")) {
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+            __builtin_cpu_supports("avx512vl"))
+            return "x86-64-v4";
+        return "x86-64-v3";
+    }
 #endif
+    return "baseline";
 }
 
 /* exp(x) = 2^n exp(r) with n = round(x / ln 2) and |r| <= ln 2 / 2, exp(r) by its Taylor

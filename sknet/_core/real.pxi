@@ -8,7 +8,7 @@ cdef extern from "real.h" nogil:
     ctypedef double real_t  # float or double: -DSKNET_REAL_BITS decides
     const char* SKNET_CPU_LEVEL
     const int SKNET_REAL_BITS
-    bint sknet_has_x86_64_v3()
+    const char* sknet_best_cpu_level()
     real_t real_exp(real_t x)
     real_t real_logistic(real_t x)
     real_t real_tanh(real_t x)
@@ -22,8 +22,8 @@ CPU_LEVEL = SKNET_CPU_LEVEL.decode()  # what this binary was compiled for
 
 
 def best_cpu_level():
-    """The highest CPU level this machine can run: "x86-64-v3" or "baseline"."""
-    return "x86-64-v3" if sknet_has_x86_64_v3() else "baseline"
+    """The highest CPU level this machine can run: "x86-64-v4", "x86-64-v3" or "baseline"."""
+    return sknet_best_cpu_level().decode()
 
 
 def elementary(str name, const real_t[::1] x):

@@ -183,12 +183,15 @@ def test_cpu_level(monkeypatch):
     monkeypatch.setenv("SKNET_CPU", "baseline")
     assert _core.cpu_level() == "baseline"
     assert _core.load(np.float32) is _core._load(32, "baseline")
-    monkeypatch.setattr(_core, "best_cpu_level", lambda: "baseline")
-    monkeypatch.setenv("SKNET_CPU", "x86-64-v3")
-    with pytest.raises(ValueError, match="SKNET_CPU=x86-64-v3 was asked for, but this machine"):
+    monkeypatch.setattr(_core, "best_cpu_level", lambda: "x86-64-v3")
+    assert _core.cpu_levels() == ["x86-64-v3", "baseline"]
+    monkeypatch.setenv("SKNET_CPU", "x86-64-v4")
+    with pytest.raises(ValueError, match="SKNET_CPU=x86-64-v4 was asked for, but this machine"):
         _core.cpu_level()
+    monkeypatch.setenv("SKNET_CPU", "x86-64-v3")
+    assert _core.cpu_level() == "x86-64-v3"
     monkeypatch.delenv("SKNET_CPU")
-    assert _core.cpu_level() == "baseline"
+    assert _core.cpu_level() == "x86-64-v3"
 
 
 def test_core_says_what_it_is(core):

@@ -14,7 +14,7 @@ sknet = sys.modules["sknet"] = types.ModuleType("sknet")
 sknet.__path__ = [sys.argv[1]]
 import numpy as np
 from sknet import _core
-for level in ("baseline", _core.best_cpu_level()):
+for level in _core.cpu_levels():
     for bits in (32, 64):
         core = _core._load(bits, level)
         network = core.Network([core.Dense(3, 2)])

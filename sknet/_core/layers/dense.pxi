@@ -9,10 +9,12 @@ cdef enum:
 
 
 cdef inline Py_ssize_t tile_rows(Py_ssize_t k, Py_ssize_t m) noexcept nogil:
-    """Rows of W (k, m) per tile: whole groups of 6, enough to be worth sharing out, few enough that
+    """Rows of W (k, m) per tile: whole groups, enough to be worth sharing out, few enough that
     there is something to share and that the tile stays in the cache."""
-    cdef Py_ssize_t rows = 12 if k < 96 else 48 * max(1, min(k // (8 * 48), CACHE_SIZE // (48 * m)))
-    return max(rows, 6 * (MIN_TILE // (6 * m)))
+    cdef Py_ssize_t rows = 2 * GROUP
+    if k >= 96:
+        rows = 48 * max(1, min(k // (8 * 48), CACHE_SIZE // (48 * m)))
+    return max(rows, GROUP * (MIN_TILE // (GROUP * m)))
 
 
 cdef class Dense(Layer):
@@ -69,8 +71,8 @@ cdef class Dense(Layer):
     cdef void forward(self, Rows* rows) noexcept nogil:
         """Y = f(X W + b); makes ready what prepare_rows() will write of the cache."""
         cdef ahead_t ahead = write_ahead(
-            self.first_panel(rows), rows.batch_size * PANEL * sizeof(real_t),
-            rows.n * PANEL * sizeof(real_t), 0, n_panels(self.n_out) if self.packs_rows(rows) else 0,
+            self.panels(rows) + rows.first * PANEL, rows.batch_size * PANEL * sizeof(real_t),
+            rows.n * PANEL * sizeof(real_t), 0, self.n_out // PANEL if self.packs_rows(rows) else 0,
             rows.ahead,
         )
         self.transform(rows, &ahead)
@@ -104,19 +106,21 @@ cdef class Dense(Layer):
             and not self.weighs_rows(rows.batch_size) and not self.sums_by_blocks(rows.batch_size)
         )
 
-    cdef inline real_t* first_panel(self, Rows* rows) noexcept nogil:
-        """Where this block's rows begin in the first panel of the packed dZ."""
-        return rows.cache - rows.first * self.n_cache + rows.first * PANEL
+    cdef inline real_t* panels(self, Rows* rows) noexcept nogil:
+        """The packed dZ of the whole mini-batch."""
+        return rows.cache - rows.first * self.n_cache
 
     cdef void prepare_rows(self, Rows* rows) noexcept nogil:
         """Packs dZ, in panels of batch_size rows."""
-        cdef Py_ssize_t panel, j, m = self.n_out
-        cdef real_t* panels = self.first_panel(rows)
+        cdef Py_ssize_t panel, j, columns, m = self.n_out
+        cdef real_t* panels = self.panels(rows)
         if self.packs_rows(rows):
             for panel in range(n_panels(m)):
                 j = panel * PANEL
+                columns = min(PANEL, m - j)
                 pack_panel(
-                    rows.n, min(PANEL, m - j), rows.dY + j, m, panels + j * rows.batch_size
+                    rows.n, columns, rows.dY + j, m,
+                    panels + j * rows.batch_size + rows.first * panel_width(columns),
                 )
 
     cdef void backward_params(
@@ -173,7 +177,7 @@ cdef class Dense(Layer):
         )
         cdef ahead_t ahead = write_ahead(
             shared + first * PANEL, k * PANEL * sizeof(real_t), (end - first) * PANEL * sizeof(real_t),
-            0, n_panels(m), &transposed,
+            0, m // PANEL, &transposed,
         )
         gemm_packed(
             rows.n, first, last, k, m, rows.X[0], rows.numbers, rows.cache, rows.batch_size,
