@@ -291,12 +291,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             train, held_out = self._split(rows.y, progress.split_seed)
             rows, validation = rows.take(train), rows.take(held_out)
         optimizer = self._optimizer(model)
-        progress.begin_stage(
-            optimizer.n_moments,
-            model.params.size,
-            model.params.dtype,
-            float(self.learning_rate_init),
-        )
+        progress.begin_stage(model, optimizer.n_moments, float(self.learning_rate_init))
         options = self._options(rows, max_iter=1 if incremental else self.max_iter)
         if options.learning_rate == "constant":
             progress.learning_rate = options.learning_rate_init

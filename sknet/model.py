@@ -40,7 +40,8 @@ class Model:
         program.extend(self.layers)
         self.network = self.core.Network(program.layers, program.inputs)
         self.state = self.network.initial_state()
-        self.set_params(np.zeros(self.network.n_params, self.core.DTYPE))
+        self.set_params(self.core.empty(self.network.n_params))
+        self.params.fill(0)
 
     def set_params(self, params):
         """Makes `params` (n_params,) the parameters, without a copy."""

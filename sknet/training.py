@@ -67,12 +67,16 @@ class Progress:
             dropout_seed=int(dropout.generate_state(1)[0]),
         )
 
-    def begin_stage(self, n_moments, n_params, dtype, learning_rate):
-        """Gets ready for an optimizer: its moments are kept if they fit, else zero."""
+    def begin_stage(self, model, n_moments, learning_rate):
+        """Gets ready for an optimizer: its moments are kept, in a copy, if they fit, else zero."""
+        moments = model.core.empty(n_moments, model.network.n_params)
         if self.moments is None or self.moments.shape[0] != n_moments:
-            self.moments = np.zeros((n_moments, n_params), dtype)
+            moments.fill(0)
             self.n_updates = 0
             self.learning_rate = learning_rate
+        else:
+            moments[...] = self.moments
+        self.moments = moments
 
     def keep_best(self, params):
         """Copies `params` to the best ones."""
@@ -82,8 +86,8 @@ class Progress:
             self.best_params[...] = params
 
     def copy(self):
-        """A copy that can be trained on without touching this one."""
-        return copy.deepcopy(self)
+        """A copy to train on without touching this one; the moments are left to begin_stage()."""
+        return copy.deepcopy(self, {id(self.moments): self.moments})
 
 
 @dataclass(frozen=True)
@@ -157,8 +161,9 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
                 if options.verbose and score is not None:
                     print(f"Validation score: {score:f}")
                 deciding = score if monitor.score_decides else None
-                if progress.patience.update(mean_loss, deciding, options.tol):
-                    progress.keep_best(model.params)
+                is_best = progress.patience.update(mean_loss, deciding, options.tol)
+                if is_best and (monitor.score_decides or epoch + 1 < options.max_iter):
+                    progress.keep_best(model.params)  # which a later epoch may lose
                 progress.learning_rate = SCHEDULES[options.learning_rate](
                     options.learning_rate_init,
                     progress.learning_rate,
@@ -237,8 +242,7 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
     message : str
         SciPy's account of the end.
     """
-    dtype = model.params.dtype
-    gradient = np.zeros((1, model.network.n_params), dtype)
+    gradient = model.core.empty(1, model.network.n_params)
     trainer = model.core.Trainer(
         model.network,
         loss,

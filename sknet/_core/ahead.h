@@ -13,7 +13,6 @@
 
 #include "real.h"
 
-#define CACHE_LINE 64
 #define READ_BYTES 512  /* made ready per call, of what will be read */
 #define WRITE_BYTES 256 /* and of what will be written: taking over lines is slower */
 

@@ -13,7 +13,7 @@ cdef class Predictor(Job):
     cdef real_t[:, ::1] out
     cdef object arrays
     cdef real_t[::1] shared
-    cdef real_t[:, ::1] scratch  # (size, ...) per worker: X made dense, all slots, layer scratch
+    cdef real_t[:, :] scratch  # (size, ...) per worker: X made dense, all slots, layer scratch
     cdef Py_ssize_t[::1] rows    # (n_samples) row numbers of sparse X
     cdef Py_ssize_t block_rows, width
     cdef bint densifies  # sparse X, for a first layer that wants it dense
@@ -35,7 +35,7 @@ cdef class Predictor(Job):
         self.params = params
         self.arrays = (params, state)
         self.block_rows = min(PREDICT_ROWS, max(1, data.n_samples))
-        self.shared = np.empty(max(1, network.n_shared), DTYPE)
+        self.shared = empty(max(1, network.n_shared))
         self.tiles = network.tiles()
         if data.is_sparse:
             self.rows = np.arange(data.n_samples)
@@ -50,7 +50,7 @@ cdef class Predictor(Job):
     def start(self, int size):
         cdef Py_ssize_t pointers = 2 * self.network.n_steps * sizeof(void*) // sizeof(real_t)
         if self.scratch is None or self.scratch.shape[0] < size:
-            self.scratch = np.empty((size, self.width * self.block_rows + pointers + 16), DTYPE)
+            self.scratch = empty(size, self.width * self.block_rows + pointers + 16)
         Job.start(self, size)
 
     cdef void run(self, int rank) noexcept nogil:

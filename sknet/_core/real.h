@@ -25,6 +25,8 @@ typedef uint64_t real_unsigned_t;
 #error "compile with -DSKNET_REAL_BITS=32 or -DSKNET_REAL_BITS=64"
 #endif
 
+#define CACHE_LINE 64 /* bytes */
+
 #if defined(__GNUC__) || defined(__clang__)
 #define SKNET_INLINE static inline __attribute__((always_inline))
 #define SKNET_VECTORS 1

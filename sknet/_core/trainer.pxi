@@ -18,7 +18,7 @@ cdef class Trainer(Job):
     data : Data
     params : (n_params,) array, changed in place
     state : (n_state,) array, changed in place
-    moments : (n_moments, n_params) array, changed in place
+    moments : (n_moments, n_params) array with contiguous rows, changed in place
     batch_size : rows per mini-batch; the last one may be smaller
     alpha : the penalty alpha / 2 |W|^2, divided by the weight of the mini-batch as in scikit-learn
     mean_weight : if not 0, a mini-batch of n rows is divided by n * mean_weight instead of the sum
@@ -37,14 +37,14 @@ cdef class Trainer(Job):
     cdef double alpha, mean_weight, total_weight
     cdef object arrays
     cdef real_t[::1] params, state, shared
-    cdef real_t[:, ::1] moments
+    cdef real_t[:, :] moments
     cdef real_t* input_gradient
     cdef Workspace workspace
     cdef real_t* gathered[3]  # X, y, weight of the mini-batch
     cdef real_t** pointers
     cdef const Py_ssize_t[:, ::1] tiles
     cdef const Py_ssize_t[::1] tile_shares  # (size + 1) where each worker's tiles begin
-    cdef real_t[:, ::1] scratch    # (size, ...) one row per worker
+    cdef real_t[:, :] scratch    # (size, ...) one row per worker
     cdef double[::1] block_loss    # (n_blocks) sums over the epoch
     cdef double[::1] tile_penalty  # (n_tiles)
     cdef const Py_ssize_t[::1] order
@@ -58,7 +58,7 @@ cdef class Trainer(Job):
     def __init__(
         self, Network network not None, Loss loss not None, Optimizer optimizer not None,
         Data data not None, real_t[::1] params not None, real_t[::1] state not None,
-        real_t[:, ::1] moments not None, *, Py_ssize_t batch_size, double alpha=0,
+        real_t[:, :] moments not None, *, Py_ssize_t batch_size, double alpha=0,
         double mean_weight=0, double total_weight=0, real_t[:, ::1] input_gradient=None,
     ):
         cdef Py_ssize_t i
@@ -70,6 +70,8 @@ cdef class Trainer(Job):
             raise ValueError("params and state must have network.n_params and network.n_state elements")
         if moments.shape[0] != optimizer.n_moments or moments.shape[1] != network.n_params:
             raise ValueError("moments must have shape (optimizer.n_moments, network.n_params)")
+        if moments.shape[0] and moments.strides[1] != sizeof(real_t):
+            raise ValueError("the rows of moments must be contiguous")
         if input_gradient is not None and not (
             network.input_gradient
             and input_gradient.shape[0] == data.n_samples
@@ -98,7 +100,7 @@ cdef class Trainer(Job):
         self.pointers = <real_t**> PyMem_Calloc(4 * network.n_steps, sizeof(real_t*))
         if self.pointers == NULL:
             raise MemoryError
-        self.shared = np.zeros(max(1, network.n_shared), DTYPE)
+        self.shared = empty(max(1, network.n_shared))
         self.workspace.W = address(params)
         self.workspace.state = address(state)
         self.workspace.shared = &self.shared[0]
@@ -122,7 +124,7 @@ cdef class Trainer(Job):
         PyMem_Free(self.pointers)
 
     cdef real_t* allocate(self, Py_ssize_t size):
-        cdef real_t[::1] block = np.empty(max(1, size), DTYPE)
+        cdef real_t[::1] block = empty(max(1, size))
         self.arrays.append(block)
         return &block[0]
 
@@ -166,12 +168,13 @@ cdef class Trainer(Job):
         # A last, smaller mini-batch may have longer blocks than a full one.
         cdef Py_ssize_t n_last = self.data.n_samples - (self.n_batches - 1) * self.batch_size
         cdef Py_ssize_t rows = max(block_rows(self.batch_size), block_rows(n_last))
-        cdef Py_ssize_t width = max(
+        cdef Py_ssize_t line = CACHE_LINE // sizeof(real_t), width = max(
             rows * (self.network.n_scratch + MAX_INPUTS * self.network.n_added),
             self.batch_size * self.network.n_tile_scratch,
         )
+        width = (width // line + 2) * line
         if self.scratch is None or self.scratch.shape[0] < size:
-            self.scratch = np.empty((size, width + self.network.max_tile + 16), DTYPE)
+            self.scratch = empty(size, width + self.network.max_tile)
         if self.tile_shares is None or self.tile_shares.shape[0] != size + 1:
             self.tile_shares = self.share_tiles(size)
         Job.start(self, size)
@@ -335,7 +338,8 @@ cdef class Trainer(Job):
         for k in range(n_penalised, n):
             dW[k] *= scale
         self.optimizer.update(
-            n, rate, dW, W, &self.moments[0, step.params + begin], self.network.n_params
+            n, rate, dW, W, &self.moments[0, step.params + begin],
+            self.moments.strides[0] // <Py_ssize_t> sizeof(real_t),
         )
         self.prepare(tile)
 

@@ -108,6 +108,28 @@ def test_a_trainer_may_change_the_number_of_threads(core):
     assert ends[0] == ends[1]
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "sum"])
+def test_where_arrays_lie_changes_no_bit(core, optimizer):
+    """An unpickled array lies anywhere; those made for a fit lie on cache lines."""
+    network, loss, X, y, weight, params = problem("Dense", core, 70, width=37)
+    rule, runs = optimizers(core)[optimizer], []
+    for shift in (0, 1, 3):
+        part = slice(shift, shift + network.n_params)
+        shifted = core.empty(network.n_params + 3)[part]
+        moments = core.empty(rule.n_moments, network.n_params + 3)[:, part]
+        shifted[...], moments[...] = params, 0
+        data = make_data(core, X, y, weight)
+        trainer = core.Trainer(
+            network, loss, rule, data, shifted, network.initial_state(), moments, batch_size=32
+        )
+        for epoch in range(3):
+            trainer.set_epoch(None, np.full(trainer.n_batches, 0.1), 3 * epoch, 0)
+            work(trainer)
+        runs.append((shifted.tobytes(), moments.tobytes()))
+    assert runs[0][0] != params.astype(core.DTYPE).tobytes() or optimizer == "sum"
+    assert runs[0] == runs[1] == runs[2]
+
+
 @pytest.mark.parametrize("kind", REGISTRY.LAYERS)
 def test_float32_is_close_to_float64(kind):
     runs = []

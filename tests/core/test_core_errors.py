@@ -129,6 +129,8 @@ def test_trainer_sizes(core, parts):
     for moments in (parts.moments[:1], parts.moments[:, 1:].copy()):
         with pytest.raises(ValueError, match=r"moments must have shape \(optimizer.n_moments"):
             parts.trainer(moments=moments)
+    with pytest.raises(ValueError, match="the rows of moments must be contiguous"):
+        parts.trainer(moments=np.repeat(parts.moments, 2, axis=1)[:, ::2])
     for batch_size in (0, -1):
         with pytest.raises(ValueError, match=f"batch_size must be at least 1, got {batch_size}"):
             parts.trainer(batch_size=batch_size)
@@ -192,6 +194,16 @@ def test_cpu_level(monkeypatch):
     assert _core.cpu_level() == "x86-64-v3"
     monkeypatch.delenv("SKNET_CPU")
     assert _core.cpu_level() == "x86-64-v3"
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (64,), (1, 5), (2, 33), (3, 16), (2, 0), (0, 4)])
+def test_empty_begins_rows_on_cache_lines(core, shape):
+    array = core.empty(*shape)
+    assert array.shape == shape
+    assert array.dtype == core.DTYPE
+    assert array.strides[-1] == core.DTYPE.itemsize
+    for row in np.atleast_2d(array):
+        assert row.__array_interface__["data"][0] % 64 == 0 or not row.size
 
 
 def test_core_says_what_it_is(core):
