@@ -3,6 +3,7 @@
 SKNET_DEBUG=1 builds with bounds checks on memoryviews and with symbols, for debuggers.
 """
 
+import copy
 import os
 import platform
 import sys
@@ -38,15 +39,16 @@ if os.environ.get("SKNET_DEBUG") == "1":
 
 
 class BuildVariants(build_ext):
-    """Gives each variant a build folder of its own: they share one C file."""
+    """Builds the variants side by side, in folders of their own: they share one C file."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
 
     def build_extension(self, ext):
-        shared = self.build_temp
-        self.build_temp = str(Path(shared) / ext.name)
-        try:
-            super().build_extension(ext)
-        finally:
-            self.build_temp = shared
+        one = copy.copy(self)
+        one.build_temp = str(Path(self.build_temp) / ext.name)
+        build_ext.build_extension(one, ext)
 
     def copy_extensions_to_source(self):
         for ext in self.extensions:
