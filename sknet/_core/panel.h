@@ -139,7 +139,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
         PANEL_CASE(4, layout, numbers)   \
         PANEL_CASE(5, layout, numbers)   \
         PANEL_CASE(6, layout, numbers)   \
-    LARGE_CASES(layout, numbers)     \
+        LARGE_CASES(layout, numbers)     \
     }
 
 /* Up to GROUP rows. */

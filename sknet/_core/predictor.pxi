@@ -50,7 +50,7 @@ cdef class Predictor(Job):
     def start(self, int size):
         cdef Py_ssize_t pointers = 2 * self.network.n_steps * sizeof(void*) // sizeof(real_t)
         if self.scratch is None or self.scratch.shape[0] < size:
-            self.scratch = empty(size, self.width * self.block_rows + pointers + 16)
+            self.scratch = empty(size, self.width * self.block_rows + pointers)
         Job.start(self, size)
 
     cdef void run(self, int rank) noexcept nogil:
@@ -60,8 +60,7 @@ cdef class Predictor(Job):
         cdef real_t* next_block = &self.scratch[rank, 0]
         cdef real_t* X
         cdef Step* step
-        # The tables of slots stand at the front of this worker's scratch, on an 8-byte boundary.
-        next_block = <real_t*> ((<uint64_t> next_block + 7) // 8 * 8)
+        # The tables of slots stand at the front of this worker's scratch.
         ws.Y = <real_t**> next_block
         ws.cache = ws.Y + n_steps
         next_block = <real_t*> (ws.cache + n_steps)
