@@ -96,6 +96,10 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         """What a validation split is stratified by, or None."""
         return
 
+    def _declare_layers(self, sizes, n_outputs):
+        """The layers of the network: hidden ones of these sizes, and the outputs."""
+        return mlp(sizes, self.activation, n_outputs)
+
     # Fitting --------------------------------------------------------------------------------
 
     @fitting
@@ -251,7 +255,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     def _begin(self, X, sizes, n_outputs):
         """A network with new weights, and the beginning of its training."""
-        model = Model(mlp(sizes, self.activation, n_outputs), X.shape[1], X.dtype)
+        model = Model(self._declare_layers(sizes, n_outputs), X.shape[1], X.dtype)
         progress = Progress.begin(check_random_state(self.random_state))
         model.initialize(progress.weights_rng, self.activation)
         self.n_iter_ = 0
@@ -263,7 +267,6 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     def _resume(self, sizes, n_outputs):
         """The fitted network, copied, and where its training stopped."""
         fitted = self._model()
-        layers = mlp(sizes, self.activation, n_outputs)
         if [coef.shape[1] for coef in fitted.coefs] != [*sizes, n_outputs]:
             raise ValueError(
                 f"To go on training, hidden_layer_sizes={tuple(sizes)} and y with {n_outputs} "
@@ -275,7 +278,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 f"To go on training, dtype={self.dtype!r} must be that of the network, "
                 f"{fitted.params.dtype.name!r}."
             )
-        model = Model(layers, fitted.network.n_in, fitted.params.dtype)
+        model = Model(
+            self._declare_layers(sizes, n_outputs), fitted.network.n_in, fitted.params.dtype
+        )
         model.params[...] = fitted.params
         progress = getattr(self, "_progress", None)
         if progress is None:

@@ -1,0 +1,70 @@
+"""Many small fits at once: a grid search in threads, which need the GIL to be free.
+
+    python benchmarks/bench_grid_search.py [--turns 5] [--save]
+
+The same GridSearchCV with n_jobs=1 and with n_jobs=2 under joblib's threading backend, n_threads=1
+in each fit; the scores must be the same to the last bit. scikit-learn's classifier runs the same
+grid, in threads and in processes.
+"""
+
+import warnings
+
+import joblib
+import numpy as np
+from common import Report, compete, parser, ratio
+
+GRID = {"alpha": [1e-5, 1e-4, 1e-3, 1e-2], "hidden_layer_sizes": [(20,), (50,)]}  # times 5 folds
+
+
+def make(library, backend, n_jobs):
+    from sklearn.datasets import make_classification
+    from sklearn.model_selection import GridSearchCV
+    from threadpoolctl import threadpool_limits
+
+    warnings.simplefilter("ignore")
+    X, y = make_classification(2_000, 20, n_informative=8, random_state=0)
+    if library == "sknet":
+        from sknet import MLPClassifier
+
+        estimator = MLPClassifier(max_iter=20, random_state=0, n_threads=1)
+    else:
+        from sklearn.neural_network import MLPClassifier
+
+        threadpool_limits(1)
+        estimator = MLPClassifier(max_iter=20, random_state=0)
+
+    def search():
+        search = GridSearchCV(estimator, GRID, cv=5, n_jobs=n_jobs, refit=False)
+        with joblib.parallel_config(backend):
+            return search.fit(X, y).cv_results_["mean_test_score"]
+
+    return search
+
+
+def main():
+    arguments = parser(__doc__).parse_args()
+    report = Report("bench_grid_search", [], arguments.save)
+    n_fits = 5 * int(np.prod([len(values) for values in GRID.values()]))
+    report.say(f"Milliseconds per search of {n_fits} fits.\n")
+    report.header("", "n_jobs=1", "n_jobs=2", "ratio", "asked")
+    keys = [
+        (library, backend, n_jobs)
+        for library, backend in [
+            ("sknet", "threading"), ("scikit-learn", "threading"), ("scikit-learn", "loky")
+        ]
+        for n_jobs in (1, 2)
+    ]  # fmt: skip
+    seconds = compete({key: (make, key) for key in keys}, arguments.turns)
+    for library, backend, _ in keys[::2]:
+        one, two = seconds[library, backend, 1], seconds[library, backend, 2]
+        report.row(
+            f"{library}, {backend}", f"{np.median(one) * 1e3:.0f}", f"{np.median(two) * 1e3:.0f}",
+            f"{ratio(one, two):.2f}", "1.8" if library == "sknet" else "",
+        )  # fmt: skip
+    one, two = (make("sknet", "threading", n_jobs)() for n_jobs in (1, 2))
+    report.say(f"\nSame scores bit for bit: {'yes' if np.array_equal(one, two) else 'NO'}")
+    report.close()
+
+
+if __name__ == "__main__":
+    main()

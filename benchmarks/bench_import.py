@@ -1,0 +1,48 @@
+"""What does `import sknet` cost on top of the parts of scikit-learn that it needs anyway?
+
+    python benchmarks/bench_import.py [--turns 15] [--save]
+
+Each turn starts a new interpreter, which times the import itself.
+"""
+
+import subprocess
+import sys
+
+import numpy as np
+from common import Report, parser
+
+SCRIPT = """
+import time
+import sklearn.base, sklearn.utils
+begin = time.perf_counter()
+import {module}
+print(time.perf_counter() - begin)
+"""
+
+
+def seconds(module):
+    script = SCRIPT.format(module=module)
+    return float(subprocess.check_output([sys.executable, "-c", script]))
+
+
+def main():
+    arguments = parser(__doc__)
+    arguments.set_defaults(turns=15)
+    arguments = arguments.parse_args()
+    report = Report("bench_import", [], arguments.save)
+    report.say("Milliseconds on top of `import sklearn.base, sklearn.utils`.\n")
+    report.header("import", "median", "asked")
+    modules = {"sknet": "at most 60", "sklearn.neural_network": ""}
+    times = {module: [] for module in modules}
+    for module in modules:
+        seconds(module)  # files into the system's cache
+    for _ in range(arguments.turns):
+        for module in modules:
+            times[module].append(seconds(module))
+    for module, asked in modules.items():
+        report.row(module, f"{np.median(times[module]) * 1e3:.0f}", asked)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()

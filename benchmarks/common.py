@@ -1,0 +1,154 @@
+"""What the benchmarks share: turns, tables, what is said of the machine."""
+
+import argparse
+import contextlib
+import datetime
+import importlib.metadata
+import importlib.util
+import multiprocessing
+import platform
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+TURN = 0.25  # seconds that a competitor works per turn, at the least
+REST = 0.1  # seconds between competitors: until the threads of the last one sleep
+RESULTS = Path(__file__).parent / "results"
+
+
+def parser(doc):
+    """What every benchmark can be told."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--turns", type=int, default=5, help="turns of each competitor")
+    parser.add_argument("--save", action="store_true", help="keep the tables under results/")
+    return parser
+
+
+def compete(competitors, turns):
+    """Seconds per call of each competitor, {name: (turns,)}, measured in turns (A B A B ...).
+
+    ``competitors`` is {name: (make, arguments)}; ``make(*arguments)`` is called in a process of the
+    competitor's own and returns the function that is timed: the threads of one library, which wait
+    busily for a while, must not take the time of another. A turn is a first call, which is not
+    counted (it finds the caches full of the others' data), and then calls for TURN seconds, one at
+    the least; it counts with their mean.
+    """
+    context = multiprocessing.get_context("spawn")
+    processes = {}
+    try:
+        for name, (make, arguments) in competitors.items():
+            here, there = context.Pipe()
+            process = context.Process(target=_take_turns, args=(make, arguments, there))
+            process.start()
+            processes[name] = process, here
+            _answer(name, here)  # data made and libraries loaded, before anything is timed
+        seconds = {name: [] for name in competitors}
+        for _ in range(turns):
+            for name, (_, here) in processes.items():
+                time.sleep(REST)
+                here.send(True)
+                seconds[name].append(_answer(name, here))
+    finally:
+        for process, here in processes.values():
+            with contextlib.suppress(OSError):
+                here.send(False)
+            process.join()
+    return {name: np.array(times) for name, times in seconds.items()}
+
+
+def _take_turns(make, arguments, connection):
+    try:
+        call = make(*arguments)
+        connection.send(0.0)
+        while connection.recv():
+            call()
+            begin = time.perf_counter()
+            n_calls = 0
+            while n_calls == 0 or time.perf_counter() - begin < TURN:
+                call()
+                n_calls += 1
+            connection.send((time.perf_counter() - begin) / n_calls)
+    except Exception:
+        connection.send(traceback.format_exc())
+
+
+def _answer(name, connection):
+    answer = connection.recv()
+    if isinstance(answer, str):
+        raise RuntimeError(f"{name} failed:\n{answer}")
+    return answer
+
+
+def gemm(dtype, size):
+    """Makes a product of square matrices by NumPy's BLAS, on all its threads."""
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((2, size, size)).astype(dtype)
+    C = np.empty_like(A)
+    return lambda: np.matmul(A, B, out=C)
+
+
+def is_installed(module):
+    return importlib.util.find_spec(module) is not None
+
+
+def ratio(theirs, ours):
+    """The median over the turns of the ratio within a turn."""
+    return float(np.median(theirs / ours))
+
+
+class Report:
+    """Prints lines as they come and keeps them for a file."""
+
+    def __init__(self, name, modules, save=False):
+        self.name, self.save, self.lines = name, save, []
+        versions = [f"Python {platform.python_version()}"]
+        missing = []
+        for module in ("sknet", "numpy", "scipy", "scikit-learn", *modules):
+            try:
+                versions.append(f"{module} {importlib.metadata.version(module)}")
+            except importlib.metadata.PackageNotFoundError:
+                missing.append(module)
+        self.say(f"# {name}, {datetime.date.today()}")
+        self.say()
+        self.say(f"{cpu_name()}, {n_cpus()} CPUs, {platform.system()}; {', '.join(versions)}.")
+        if missing:
+            self.say(f"Not installed, so not compared: {', '.join(missing)}.")
+        self.say()
+
+    def say(self, line=""):
+        self.lines.append(line)
+        print(line, flush=True)
+
+    def header(self, *columns):
+        self.row(*columns)
+        self.row(*["---"] * len(columns))
+
+    def row(self, *cells):
+        self.say(f"| {' | '.join(str(cell) for cell in cells)} |")
+
+    def close(self):
+        if self.save:
+            RESULTS.mkdir(exist_ok=True)
+            path = RESULTS / f"{datetime.date.today()}_{self.name}.md"
+            path.write_text("\n".join(self.lines) + "\n")
+            print(f"\nsaved as {path}", file=sys.stderr)
+
+
+def n_cpus():
+    return joblib.cpu_count()
+
+
+def cpu_name():
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        return next(
+            line.split(":")[1].strip() for line in text.splitlines() if "model name" in line
+        )
+    except (OSError, StopIteration):
+        return platform.processor()

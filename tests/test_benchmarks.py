@@ -1,0 +1,123 @@
+"""The benchmarks run, on little data, and their competitors do what is said of them."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def load(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+def test_each_says_what_it_does(monkeypatch):
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # a script finds what lies beside it
+    scripts = sorted(BENCHMARKS.glob("bench_*.py"))
+    assert len(scripts) == 9
+    for script in scripts:
+        text = subprocess.check_output([sys.executable, script, "--help"], text=True)
+        assert f"benchmarks/{script.name}" in text
+
+
+def test_a_failing_competitor_is_told_by_its_error(load):
+    common = load("common")
+    with pytest.raises(RuntimeError, match=r"the product failed(.|\n)*no-such-dtype"):
+        common.compete({"the product": (common.gemm, ("no-such-dtype", 2))}, turns=1)
+
+
+def test_training(load):
+    peers, training = load("peers"), load("bench_training")
+    workload = peers.Workload(100, 3, (4,), 2, 20, "adam", 2)
+    assert workload.flops == 2 * 100 * 2 * (3 * 4 + 4 + 4 + 4 + 3 * 4)
+    compared = {"scikit-learn": peers.PEERS["scikit-learn"]}
+    ours, product, theirs = training.measure(workload, "float32", compared, 1, 1)
+    assert ours.shape == product.shape == theirs["scikit-learn"].shape == (1,)
+    assert 0 < ours < theirs["scikit-learn"]
+
+
+@pytest.mark.parametrize("name", ["scikit-learn", "torch", "skorch", "JAX"])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_peers_train_the_same_network(load, monkeypatch, name, solver, n_classes):
+    """From other starting points, but the loss on the training data falls as far."""
+    peers = load("peers")
+    peer = peers.PEERS[name]
+    pytest.importorskip(peer.module)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1010, 5)).astype(np.float32)
+    y = np.arange(1010) % n_classes
+    X[:, 0] += 3 * y
+    monkeypatch.setattr(peers.Workload, "data", lambda *_: (X, y))
+    workload = peers.Workload(1010, 5, (50,), n_classes, 20, solver, 10)
+    ours = training_loss(peers.make_sknet(workload, "float32", 1)(), X, y)
+    theirs = training_loss(peer.make(workload, "float32", 2)(), X, y)
+    assert ours == pytest.approx(theirs, rel=0.25, abs=0.02)
+    assert ours < 0.6
+
+
+def training_loss(fitted, X, y):
+    """Log loss of a fitted estimator, a torch module or JAX's parameters."""
+    from sklearn.metrics import log_loss
+
+    if hasattr(fitted, "predict_proba"):
+        return log_loss(y, fitted.predict_proba(X))
+    if isinstance(fitted, tuple):
+        raw = X
+        for i, (W, b) in enumerate(fitted[0]):
+            raw = (np.maximum(raw, 0) if i else raw) @ np.asarray(W) + np.asarray(b)
+    else:
+        raw = fitted(__import__("torch").from_numpy(X)).detach().numpy()
+    if raw.shape[1] == 1:
+        raw = np.hstack([np.zeros_like(raw), raw])
+    odds = np.exp(raw - raw.max(axis=1, keepdims=True))
+    return log_loss(y, odds / odds.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.filterwarnings("ignore:.*Maximum iterations")
+def test_shapes(load):
+    shapes = load("bench_shapes")
+    assert len(shapes.CASES) == 40
+    assert all(shapes.describe(case) for case in shapes.CASES)
+    (milliseconds, *ratios) = shapes.measure(shapes.case(n_samples=50, max_iter=2), 1)
+    assert milliseconds > 0
+    assert min(ratios) > 0
+    plain, _ = shapes.with_dropout(0)
+    dropping, _ = shapes.with_dropout(0.5)
+    X, y = np.random.default_rng(0).standard_normal((50, 3)), np.arange(50) % 2
+    losses = [
+        estimator((20, 20), max_iter=5, random_state=0, n_iter_no_change=9).fit(X, y).loss_
+        for estimator in (plain, dropping)
+    ]
+    assert losses[0] != losses[1]
+
+
+def test_memory_sees_a_copy(load, monkeypatch):
+    memory = load("bench_memory")
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("needs Linux")
+    memory.reset_peak()
+    before = memory.resident("VmRSS")
+    np.ones(5_000_000)
+    assert 38e6 < memory.resident("VmHWM") - before < 60e6
+
+
+def test_grid_search_scores_are_the_same(load):
+    search = load("bench_grid_search")
+    assert np.array_equal(
+        search.make("sknet", "threading", 1)(), search.make("sknet", "threading", 2)()
+    )
+
+
+def test_sparse_text_without_a_folder(load, monkeypatch):
+    monkeypatch.delenv("SKNET_DATA", raising=False)
+    X, y = load("bench_sparse").load("float32")
+    assert X.shape[0] == len(y)
+    assert X.dtype == np.float32
+    assert 0 < X.nnz / X.shape[0] < 30
