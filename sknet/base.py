@@ -1,5 +1,6 @@
 """What MLPClassifier and MLPRegressor share: fit, partial_fit, raw prediction, validation rows."""
 
+import functools
 import math
 import operator
 import warnings
@@ -9,9 +10,13 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import validate_data
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknet import _core
 from sknet.callbacks import CallbackSupportMixin
@@ -20,7 +25,14 @@ from sknet.layers import mlp
 from sknet.methods import NotAvailableError, fitting
 from sknet.model import Model, as_data
 from sknet.monitor import Monitor
-from sknet.rows import Rows, checked_weight, is_finite, is_taken_as_it_is
+from sknet.rows import (
+    FLOATS,
+    Rows,
+    checked_weight,
+    is_finite,
+    is_plain_target,
+    is_taken_as_it_is,
+)
 from sknet.schedules import SCHEDULES
 from sknet.training import Progress, TrainingOptions, fit_lbfgs, fit_minibatch
 from sknet.typing import ArrayLike, MatrixLike
@@ -28,7 +40,6 @@ from sknet.typing import ArrayLike, MatrixLike
 __all__ = ["BaseNetwork"]
 
 NARROW = 32  # hidden units up to which an epoch takes little longer than reading X
-FLOATS = [np.float64, np.float32]  # what X may be; other types become the first
 _REGISTRIES = _core.load(np.float64)  # its names are those of every binary
 
 
@@ -65,6 +76,21 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
     }
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        return super()._get_param_names()
+
+    def _validate_params(self):
+        """scikit-learn's check, once for the same values: it takes a fifth of a small fit."""
+        values = [getattr(self, name) for name in self._get_param_names()]
+        try:
+            hash(tuple(values))
+        except TypeError:  # a list, a dict
+            super()._validate_params()
+        else:
+            _validate_values(type(self), *values)
 
     # What a subclass says -------------------------------------------------------------------
 
@@ -208,19 +234,24 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         epoch takes little longer than reading X once, that is soon enough.
         """
         dtypes = FLOATS if self.dtype == "auto" else [np.dtype(self.dtype)]
+        is_ready = is_taken_as_it_is(X, dtypes)
         unchecked = (
-            is_taken_as_it_is(X, dtypes)
+            is_ready
             and self.solver != "lbfgs"
             and sum(sizes) <= NARROW
             and not self.early_stopping  # sets rows aside, which no epoch sees
             and sample_weight is None  # nor rows of weight 0
             and getattr(self, "class_weight", None) is None
         )
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, dtype=dtypes, order="C",
-            y_numeric=self._y_is_numeric, reset=first,
-            ensure_all_finite=not (unchecked or is_finite(X, dtypes)),
-        )  # fmt: skip
+        finite = is_ready and (unchecked or is_finite(X))
+        if finite and is_plain_target(y, X.shape[0]) and self._knows_columns(X, first):
+            if first:
+                self.n_features_in_ = X.shape[1]
+        else:
+            X, y = validate_data(
+                self, X, y, accept_sparse="csr", multi_output=True, dtype=dtypes, order="C",
+                y_numeric=self._y_is_numeric, reset=first, ensure_all_finite=not finite,
+            )  # fmt: skip
         sample_weight = checked_weight(sample_weight, X, "sample_weight")
         rows = Rows(X, y, sample_weight, unchecked=unchecked).with_weight()
         rows.y = self._check_y(rows.y, first=first, classes=classes, complete=complete)
@@ -228,6 +259,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         if rows.weight is not None and not rows.weight.any():
             raise ValueError("class_weight must leave some row a weight > 0, got zeros only.")
         return rows.with_weight()
+
+    def _knows_columns(self, X, first=False):
+        """Whether the columns of X, an array without names, are plainly those of the fit."""
+        return not hasattr(self, "feature_names_in_") and (
+            first or X.shape[1] == self.n_features_in_
+        )
 
     def _check_validation_data(self, X_val, y_val, sample_weight_val):
         """Rows given by the user for validation, or None."""
@@ -256,7 +293,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     def _begin(self, X, sizes, n_outputs):
         """A network with new weights, and the beginning of its training."""
         model = Model(self._declare_layers(sizes, n_outputs), X.shape[1], X.dtype)
-        progress = Progress.begin(check_random_state(self.random_state))
+        progress = Progress.begin(self.random_state)
         model.initialize(progress.weights_rng, self.activation)
         self.n_iter_ = 0
         self.t_ = 0
@@ -284,7 +321,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         model.params[...] = fitted.params
         progress = getattr(self, "_progress", None)
         if progress is None:
-            return model, Progress.begin(check_random_state(self.random_state))
+            return model, Progress.begin(self.random_state)
         progress = progress.copy()
         if progress.best_params is not None and np.array_equal(model.params, progress.best_params):
             model.params[...] = progress.params  # the fit kept the best, training goes on behind it
@@ -420,6 +457,10 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     # The fitted network ---------------------------------------------------------------------
 
+    def _check_fitted(self):
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self, "coefs_")  # raises, and says why
+
     def _set_model(self, model):
         self.coefs_ = list(model.coefs)  # lists of their own: users may set an element
         self.intercepts_ = list(model.intercepts)
@@ -446,19 +487,33 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
         Of the wider of the dtypes of X and of the network, as NumPy would have it.
         """
+        self._check_fitted()
         model = self._model()
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False,
-            ensure_all_finite=not is_finite(X, FLOATS),
-        )  # fmt: skip
+        finite = is_taken_as_it_is(X, FLOATS) and is_finite(X)
+        if not (finite and self._knows_columns(X)):
+            X = validate_data(
+                self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False,
+                ensure_all_finite=not finite,
+            )  # fmt: skip
         loss = None if loss_name is None else model.core.LOSSES[loss_name](self.n_outputs_)
-        raw = model.predict(X.astype(model.params.dtype, copy=False), self.n_threads, loss)
+        if X.dtype == model.params.dtype:
+            return model.predict(X, self.n_threads, loss)
+        raw = model.predict(X.astype(model.params.dtype), self.n_threads, loss)
         return raw.astype(np.result_type(X.dtype, raw.dtype), copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+@functools.lru_cache(maxsize=128, typed=True)
+def _validate_values(cls, *values):
+    validate_parameter_constraints(
+        cls._parameter_constraints,
+        dict(zip(cls._get_param_names(), values, strict=True)),
+        caller_name=cls.__name__,
+    )
 
 
 def _same_arrays(arrays, others):

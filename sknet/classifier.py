@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from sknet import _core
 from sknet.base import BaseNetwork
@@ -370,7 +370,6 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels, or 0/1 indicators.
         """
-        check_is_fitted(self)
         return self._labels(self._raw_prediction(X))
 
     def decision_function(self, X: MatrixLike) -> NDArray[Any]:
@@ -385,7 +384,6 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         scores : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs_)
             Above 0 means `classes_[1]`, or that the label is present.
         """
-        check_is_fitted(self)
         raw = self._raw_prediction(X)
         return raw[:, 0] if raw.shape[1] == 1 and not self._multilabel else raw
 
@@ -402,7 +400,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             In the order of `classes_`. Rows sum to 1, but for label indicators, where each
             column is the probability of its label, above 0 and below 1.
         """
-        check_is_fitted(self)
+        self._check_fitted()
         if self.out_activation_ == "softmax":
             return self._raw_prediction(X, "softmax_log_loss")
         if self._multilabel:
@@ -410,8 +408,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         raw = self._raw_prediction(X)
         if raw.shape[1] > 1:
             return np.exp(self._log_shares(raw))
-        both = np.hstack([-raw, raw])  # 1 - p would lose the small probabilities
-        return _core.load(raw.dtype).elementary("logistic", both.ravel()).reshape(both.shape)
+        return _core.load(raw.dtype).logistic_pairs(raw)
 
     def predict_log_proba(self, X: MatrixLike) -> NDArray[Any]:
         """Logarithm of the probability of each class; finite wherever the logits are.
@@ -425,7 +422,6 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         log_proba : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        check_is_fitted(self)
         raw = self._raw_prediction(X)
         if self.out_activation_ == "softmax":
             return log_softmax(raw, axis=1)

@@ -8,7 +8,7 @@ from scipy import sparse
 from sknet import _core
 from sknet.initializers import glorot_uniform
 from sknet.layers import Dense, Residual
-from sknet.threads import Team
+from sknet.threads import run_job
 
 __all__ = ["Model", "as_data"]
 
@@ -93,11 +93,6 @@ class Model:
         for coef, intercept in zip(self.coefs, self.intercepts, strict=True):
             glorot_uniform(rng, coef, intercept, activation)
 
-    @property
-    def n_weights(self):
-        """Number of weights, without intercepts: multiply-adds per row."""
-        return sum(coef.size for coef in self.coefs)
-
     def predict(self, X, n_threads, loss=None):
         """Raw outputs (n, n_out) of X, or predictions through the link of `loss`.
 
@@ -111,8 +106,7 @@ class Model:
         job = self.core.Predictor(
             self.network, as_data(self.core, X), self.params, self.state, out, loss
         )
-        with Team(n_threads, work=X.shape[0] * self.n_weights) as team:
-            team.run(job)
+        run_job(job, n_threads, work=X.shape[0] * self.network.n_weights)
         return out
 
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
 from sknet.base import BaseNetwork
 from sknet.methods import fitting, when_available
@@ -265,7 +265,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        check_is_fitted(self)
+        self._check_fitted()
         y = self._raw_prediction(X, "poisson" if self.out_activation_ == "exp" else None)
         return y[:, 0] if y.shape[1] == 1 else y
 

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn import get_config
 from sklearn.utils.validation import _check_sample_weight
 
 from sknet import _core
 
-__all__ = ["Rows", "checked_weight", "is_finite", "is_taken_as_it_is"]
+__all__ = ["FLOATS", "Rows", "checked_weight", "is_finite", "is_plain_target", "is_taken_as_it_is"]
+
+FLOATS = [np.float64, np.float32]  # what X may be; other types become the first
+ARRAYS = (np.ndarray, np.memmap)  # np.matrix and other subclasses are left to scikit-learn
 
 
 @dataclass
@@ -51,19 +53,29 @@ class Rows:
 
 
 def is_taken_as_it_is(X, dtypes):
-    """Whether X is an array that the core can read, and is to be looked at for NaN."""
+    """Whether X is an array of rows and columns that the core can read."""
     return (
-        not get_config()["assume_finite"]
-        and isinstance(X, np.ndarray)
-        and X.dtype in dtypes
+        type(X) in ARRAYS
         and X.ndim == 2
+        and X.dtype in dtypes
         and X.flags.c_contiguous
+        and X.shape[0] > 0
+        and X.shape[1] > 0
     )
 
 
-def is_finite(X, dtypes):
-    """Whether the core can say that X is finite: then scikit-learn need not look again."""
-    return is_taken_as_it_is(X, dtypes) and _core.load(X.dtype).all_finite(X)
+def is_finite(X):
+    """Whether the core can say that X, which it can read, has no NaN and no infinity."""
+    return _core.load(X.dtype).all_finite(X)
+
+
+def is_plain_target(y, n_samples):
+    """Whether y is an array of n_samples numbers that nobody need look at more closely."""
+    return (
+        type(y) is np.ndarray
+        and y.shape == (n_samples,)
+        and (y.dtype.kind in "iu" or (y.dtype in FLOATS and bool(np.isfinite(y).all())))
+    )
 
 
 def checked_weight(sample_weight, X, name):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import joblib
 import threadpoolctl
 
-__all__ = ["Team", "available_threads", "single_threaded_blas"]
+__all__ = ["Team", "available_threads", "run_job", "single_threaded_blas"]
 
 # Multiply-adds per mini-batch below which a second thread costs more than it brings.
 WORK_PER_THREAD = 300_000
@@ -113,6 +113,16 @@ def _help(rank, inbox, done):
         job.work(rank)
         del job
         done.put(rank)
+
+
+def run_job(job, n_threads, work):
+    """Runs one job, with a team if that is worth while; parameters as of Team."""
+    if n_threads is None and work < 2 * WORK_PER_THREAD:
+        job.start(1)
+        job.work(0)
+        return
+    with Team(n_threads, work) as team:
+        team.run(job)
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """Training: the loop over epochs of mini-batches, and L-BFGS."""
 
 import copy
+import functools
 import math
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 from scipy import optimize
+from sklearn.utils import check_random_state
 
 from sknet.schedules import SCHEDULES
 from sknet.stopping import Patience
@@ -52,19 +55,20 @@ class Progress:
 
     @classmethod
     def begin(cls, random_state):
-        """A new start from a numpy.random.RandomState, which is asked once.
+        """A new start from what scikit-learn takes for random_state; a RandomState is asked once.
 
         Weights, order, split and dropout have streams of their own: another architecture sees
         the rows in the same order.
         """
-        entropy = random_state.randint(0, 2**32, size=4, dtype=np.uint32)
-        seeds = np.random.SeedSequence(entropy.tolist(), spawn_key=(STREAM,))
-        weights, split, dropout, order = seeds.spawn(4)
+        if isinstance(random_state, Integral):
+            weights, order, split_seed, dropout_seed = _seeds_of_number(random_state)
+        else:
+            weights, order, split_seed, dropout_seed = _seeds(check_random_state(random_state))
         return cls(
             weights_rng=np.random.default_rng(weights),
             rng=np.random.default_rng(order),
-            split_seed=int(split.generate_state(1)[0]),
-            dropout_seed=int(dropout.generate_state(1)[0]),
+            split_seed=split_seed,
+            dropout_seed=dropout_seed,
         )
 
     def begin_stage(self, model, n_moments, learning_rate):
@@ -88,6 +92,19 @@ class Progress:
     def copy(self):
         """A copy to train on without touching this one; the moments are left to begin_stage()."""
         return copy.deepcopy(self, {id(self.moments): self.moments})
+
+
+def _seeds(random_state):
+    """Seeds for the weights and the order, and two numbers, for the split and for dropout."""
+    entropy = random_state.randint(0, 2**32, size=4, dtype=np.uint32)
+    seeds = np.random.SeedSequence(entropy.tolist(), spawn_key=(STREAM,))
+    weights, split, dropout, order = seeds.spawn(4)
+    return weights, order, int(split.generate_state(1)[0]), int(dropout.generate_state(1)[0])
+
+
+@functools.lru_cache(maxsize=128)  # a RandomState takes as long to make as a small epoch
+def _seeds_of_number(number):
+    return _seeds(check_random_state(number))
 
 
 @dataclass(frozen=True)
@@ -148,7 +165,7 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
         alpha=options.alpha,
         mean_weight=options.mean_weight,
     )
-    with Team(options.n_threads, trainer.batch_size * model.n_weights) as team:
+    with Team(options.n_threads, trainer.batch_size * model.network.n_weights) as team:
         for epoch in range(options.max_iter):
             try:
                 monitor.begin_epoch()
@@ -289,7 +306,7 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
             monitor.begin_epoch()
 
     reason, message = "converged", ""
-    work = min(LBFGS_ROWS, data.n_samples) * model.n_weights
+    work = min(LBFGS_ROWS, data.n_samples) * model.network.n_weights
     with Team(options.n_threads, work) as team, single_threaded_blas():
         try:
             monitor.begin_epoch()

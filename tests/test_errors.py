@@ -4,6 +4,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
@@ -532,3 +533,34 @@ def test_weights_set_by_hand_that_do_not_fit():
             ValueError, match=r"intercepts_\[0\] must have shape \(4,\), got \(3,\)"
         ):
             estimator.predict(X)
+
+
+def test_a_parameter_that_equals_a_checked_one_is_checked():
+    """Values that were found good are not checked again; 1 == True, and is not a bool."""
+    net = MLPClassifier((3,), shuffle=True, max_iter=1, n_iter_no_change=1)
+    with pytest.warns(ConvergenceWarning):
+        net.fit(X, LABELS)
+    with pytest.raises(ValueError, match="'shuffle' parameter of MLPClassifier must be"):
+        net.set_params(shuffle=1).fit(X, LABELS)
+
+
+def test_names_and_widths_are_checked_in_every_prediction():
+    """Plain arrays take a short way, which must not pass by a check."""
+    net = MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, LABELS)
+    one = X[:1].copy()
+    assert net.predict_proba(one).shape == (1, 2)
+    with pytest.raises(ValueError, match=r"X has \d+ features, but MLPClassifier is expecting"):
+        net.predict_proba(one[:, 1:].copy())
+    with pytest.raises(ValueError, match="0 sample"):
+        net.predict_proba(one[:0])
+    with pytest.raises(TypeError, match=r"np\.matrix"):
+        net.predict_proba(np.asmatrix(one))
+    one[0, 0] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        net.predict_proba(one)
+    names = [f"column {j}" for j in range(X.shape[1])]
+    named = MLPClassifier((3,), solver="lbfgs", random_state=0).fit(
+        pd.DataFrame(X, columns=names), LABELS
+    )
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        assert_array_equal(named.predict_proba(X), net.predict_proba(X))

@@ -1,5 +1,6 @@
 """The compiled core: one binary per dtype and CPU level, picked here."""
 
+import functools
 import importlib
 import os
 
@@ -24,7 +25,7 @@ def load(dtype):
         With the classes of the core (Network, Trainer, ...) and its registries ACTIVATIONS,
         LOSSES, OPTIMIZERS and LAYERS.
     """
-    return _load(np.dtype(dtype).itemsize * 8, cpu_level())
+    return _load_wanted(np.dtype(dtype).itemsize * 8, os.environ.get("SKNET_CPU"))
 
 
 def best_cpu_level():
@@ -46,13 +47,23 @@ def cpu_level():
     ValueError
         If SKNET_CPU names no level, or one this machine cannot run.
     """
+    return _checked_level(os.environ.get("SKNET_CPU"))
+
+
+def _checked_level(wanted):
     best = best_cpu_level()
-    wanted = os.environ.get("SKNET_CPU", best)
+    if wanted is None:
+        return best
     if wanted not in CPU_LEVELS:
         raise ValueError(f"SKNET_CPU must be one of {list(CPU_LEVELS)}, got {wanted!r}")
     if wanted not in cpu_levels():
         raise ValueError(f"SKNET_CPU={wanted} was asked for, but this machine has only {best}")
     return wanted
+
+
+@functools.cache  # every prediction asks
+def _load_wanted(bits, wanted):
+    return _load(bits, _checked_level(wanted))
 
 
 def _load(bits, level):

@@ -42,6 +42,7 @@ cdef extern from "panel.h" nogil:
         Py_ssize_t n, Py_ssize_t k, const real_t* A, const Py_ssize_t* numbers, const real_t* b,
         const real_t* begin, real_t* y,
     )
+    const Py_ssize_t EXACT_ROWS  # that it takes at the most
     void exact_outer(
         Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t m, const real_t* X,
         Py_ssize_t x_row, const real_t* weight, const real_t* Y, real_t* C,
@@ -163,6 +164,31 @@ cdef void gemm(
             product_by_rows(
                 n, k, A, k, numbers, panels + j * k, begin, C + j, m, min(PANEL, m - j), coming
             )
+
+
+cdef void few_rows_product(
+    Py_ssize_t n, Py_ssize_t m, Py_ssize_t k,
+    const real_t* A,     # IN  (n, k)
+    const real_t* B,     # IN  (k, m), not packed
+    const real_t* bias,  # IN  (m)
+    real_t* C,           # OUT (n, m)
+) noexcept nogil:
+    """C = bias + A @ B with the bits of gemm(), for so few rows that packing B would take longer."""
+    cdef Py_ssize_t i, j, p
+    cdef const real_t* b
+    cdef real_t* c
+    cdef real_t a
+    if m == 1:
+        row_dots(n, k, A, NULL, B, bias, C)
+        return
+    for i in range(n):
+        c = C + i * m
+        memcpy(c, bias, m * sizeof(real_t))
+        for p in range(k):
+            a = A[i * k + p]
+            b = B + p * m
+            for j in range(m):
+                c[j] += a * b[j]
 
 
 cdef void gemm_transposed(

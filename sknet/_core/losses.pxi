@@ -205,6 +205,18 @@ cdef class LogisticSquaredError(Loss):
             Z[i] = real_logistic(Z[i])
 
 
+def logistic_pairs(const real_t[:, ::1] Z not None):
+    """Z (n, 1) to the probabilities (n, 2) of no and of yes: 1 - p would lose the small ones."""
+    cdef Py_ssize_t i, n = Z.shape[0]
+    out = np.empty((n, 2), DTYPE)
+    cdef real_t[:, ::1] p = out
+    with nogil:
+        for i in range(n):
+            p[i, 0] = real_logistic(-Z[i, 0])
+            p[i, 1] = real_logistic(Z[i, 0])
+    return out
+
+
 LOSSES = {
     "squared_error": SquaredError,
     "poisson": Poisson,

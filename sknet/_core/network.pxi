@@ -19,7 +19,7 @@ ctypedef struct Workspace:
     uint64_t key             # for random numbers: of this mini-batch
     const real_t* W          # (n_params)
     const real_t* state      # (n_state)
-    const real_t* shared     # (n_shared)
+    const real_t* shared     # (n_shared), or NULL to predict few rows
     const real_t* X          # (n, n_in)
     const SparseMatrix* sparse  # instead of X, or NULL
     const Py_ssize_t* numbers   # (n) which rows of sparse or X are meant; NULL: the first n
@@ -51,8 +51,11 @@ cdef class Network:
     cdef readonly Py_ssize_t n_steps, n_in, n_out, n_params, n_state, n_shared
     cdef readonly Py_ssize_t n_block_state
     cdef readonly Py_ssize_t max_tile, n_tile_scratch, n_scratch, n_added
+    cdef readonly Py_ssize_t n_slots  # numbers per row of all slots and caches
+    cdef readonly Py_ssize_t n_weights  # multiply-adds of a row through dense layers
     cdef readonly bint takes_sparse, input_gradient
     cdef Step* steps
+    cdef object tile_table
 
     def __cinit__(self, list layers, inputs=None, bint input_gradient=False):
         cdef Py_ssize_t i, slot
@@ -91,9 +94,11 @@ cdef class Network:
                 if slot == 0 and not layer.takes_sparse:
                     self.takes_sparse = False
             widths.append(layer.n_out)
+            self.n_slots += layer.n_out + layer.n_cache
             step.params, step.state, step.shared = self.n_params, self.n_state, self.n_shared
             step.block_state = self.n_block_state
             self.n_params += layer.n_params
+            self.n_weights += layer.n_weights
             self.n_state += layer.n_state
             self.n_shared += layer.n_shared
             self.n_block_state += layer.n_block_state
@@ -140,12 +145,15 @@ cdef class Network:
 
     def tiles(self):
         """All tiles as an int array of (step, begin, end), in the order of the parameters."""
+        if self.tile_table is not None:
+            return self.tile_table
         tiles = []
         for i, layer in enumerate(self.layers):
             size = (<Layer> layer).tile_size
             n_params = (<Layer> layer).n_params
             tiles += [(i, begin, min(begin + size, n_params)) for begin in range(0, n_params, size)]
-        return np.array(tiles, np.intp).reshape(-1, 3)
+        self.tile_table = np.array(tiles, np.intp).reshape(-1, 3)
+        return self.tile_table
 
     cdef void view(
         self, Py_ssize_t i, Workspace* ws, Py_ssize_t first, Py_ssize_t n, Rows* rows
@@ -160,7 +168,9 @@ cdef class Network:
         rows.key = mix_key(ws.key, i)
         rows.W = ws.W + step.params
         rows.state = ws.state + step.state
-        rows.shared = ws.shared + step.shared
+        rows.shared = NULL
+        if ws.shared != NULL:
+            rows.shared = ws.shared + step.shared
         rows.sparse = NULL
         rows.numbers = NULL
         for which in range(step.n_inputs):

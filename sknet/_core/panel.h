@@ -57,10 +57,10 @@ SKNET_INLINE const real_t *row_of(const real_t *X, ptrdiff_t x_row, const ptrdif
 
 typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real_t)), may_alias));
 
-/* Copies the first `columns` numbers, fewer than a panel, without a call of memcpy. */
-SKNET_INLINE void copy_columns(ptrdiff_t columns, const real_t *from, real_t *to) {
+/* Copies the first `columns` numbers, fewer than 2 half, without a call of memcpy. */
+SKNET_INLINE void copy_columns(ptrdiff_t columns, const ptrdiff_t half, const real_t *from, real_t *to) {
 #pragma GCC unroll 5
-    for (ptrdiff_t part = LANES; part > 0; part /= 2)
+    for (ptrdiff_t part = half; part > 0; part /= 2)
         if (columns & part) {
             memcpy(to, from, part * sizeof(real_t));
             to += part;
@@ -79,7 +79,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
     real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
     const int is_full = columns == vectors * LANES;
     if (begin && !is_full) {
-        copy_columns(columns, begin, edge);
+        copy_columns(columns, LANES, begin, edge);
         begin = edge;
     }
 #pragma GCC unroll 2
@@ -112,7 +112,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
         real_t *c = is_full ? C + i * c_row : edge;
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) *(vector_t *)(c + v * LANES) = sum[i][v];
-        if (!is_full) copy_columns(columns, edge, C + i * c_row);
+        if (!is_full) copy_columns(columns, LANES, edge, C + i * c_row);
     }
 }
 
@@ -257,22 +257,27 @@ static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const ptr
 }
 
 /* C (end - begin, m) = sum over the rows p of weight[p] X[p, begin:end].T Y[p, :], products and
- * sums in double.
+ * sums in double, of up to EXACT_ROWS rows.
  *
  * With float inputs the products are exact and the sums nearly so: a row of weight 2 then counts
  * as two copies of it to the last bit, and the order of the rows does not matter. Of X and Y the
  * wider one runs in the vector lanes; either way it is X that is multiplied by the weights, so that
  * the shape of a tile does not change a bit. */
+#define EXACT_ROWS 63 /* fewer than two blocks of a mini-batch have */
+
 #if SKNET_VECTORS
 #define WIDE_LANES (VECTOR_BYTES < 32 ? 2 : 4) /* wider ones would leave more columns behind */
 typedef double wide_t __attribute__((vector_size(WIDE_LANES * sizeof(double))));
 typedef real_t narrow_t
     __attribute__((vector_size(WIDE_LANES * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
 
-/* Two columns a of the one matrix times four vectors of columns b of the other. */
-SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const int b_is_weighed, const real_t *a,
-                              ptrdiff_t a_row, const real_t *weight, const real_t *b,
-                              ptrdiff_t b_row, double sums[2][4 * WIDE_LANES]) {
+#define EXACT_LANES (4 * WIDE_LANES)
+#define FEW_NUMBERS 40 /* of the last columns, for which filling vectors does not pay */
+
+/* Two columns a of the one matrix times four vectors, or two, of columns b of the other. */
+SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const int vectors, const int b_is_weighed,
+                              const real_t *a, ptrdiff_t a_row, const real_t *weight, const real_t *b,
+                              ptrdiff_t b_row, double sums[2][EXACT_LANES]) {
     wide_t sum[2][4];
     for (int i = 0; i < 2; i++)
         for (int v = 0; v < 4; v++) sum[i][v] = (wide_t){0};
@@ -281,7 +286,7 @@ SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const int b_is_weighe
         const double a_weight = b_is_weighed ? 1 : w;
         const double a0 = a_weight * a[p * a_row], a1 = pair ? a_weight * a[p * a_row + 1] : 0;
 #pragma GCC unroll 4
-        for (int v = 0; v < 4; v++) {
+        for (int v = 0; v < vectors; v++) {
             const narrow_t narrow = *(const narrow_t *)(b + p * b_row + v * WIDE_LANES);
             wide_t wide = __builtin_convertvector(narrow, wide_t);
             if (b_is_weighed) wide *= w;
@@ -292,38 +297,62 @@ SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const int b_is_weighe
     memcpy(sums, sum, sizeof sum);
 }
 
-#define EXACT_GROUP(pair, b_is_weighed)                                                    \
-    exact_group(n, pair, b_is_weighed, others + other, others_row, weight, lanes + lane,   \
-                lanes_row, sums)
+#define EXACT_GROUP(pair, vectors, b_is_weighed) \
+    exact_group(n, pair, vectors, b_is_weighed, others + other, others_row, weight, b, b_row, sums)
+#define EXACT_GROUPS(vectors)                    \
+    do {                                         \
+        if (pair && lanes_weighed)               \
+            EXACT_GROUP(1, vectors, 1);          \
+        else if (pair)                           \
+            EXACT_GROUP(1, vectors, 0);          \
+        else if (lanes_weighed)                  \
+            EXACT_GROUP(0, vectors, 1);          \
+        else                                     \
+            EXACT_GROUP(0, vectors, 0);          \
+    } while (0)
 #endif
 
 static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t m,
                                const real_t *X, ptrdiff_t x_row, const real_t *weight,
                                const real_t *Y, real_t *C) {
     const ptrdiff_t k = end - begin;
-    const int x_in_lanes = k > m, lanes_weighed = x_in_lanes && weight;
+    const int x_in_lanes = k > m;
     const ptrdiff_t n_lanes = x_in_lanes ? k : m, n_others = x_in_lanes ? m : k;
     const real_t *lanes = x_in_lanes ? X + begin : Y, *others = x_in_lanes ? Y : X + begin;
     const ptrdiff_t lanes_row = x_in_lanes ? x_row : m, others_row = x_in_lanes ? m : x_row;
     const ptrdiff_t c_lane = x_in_lanes ? m : 1, c_other = x_in_lanes ? 1 : m;
     ptrdiff_t lane = 0;
 #if SKNET_VECTORS
-    for (; lane + 4 * WIDE_LANES <= n_lanes; lane += 4 * WIDE_LANES)
+    const int lanes_weighed = x_in_lanes && weight;
+    real_t filled[EXACT_ROWS][EXACT_LANES]; /* the last columns, and zeros beside them */
+    for (; lane < n_lanes; lane += EXACT_LANES) {
+        const ptrdiff_t left = n_lanes - lane, columns = left < EXACT_LANES ? left : EXACT_LANES;
+        const real_t *b = lanes + lane;
+        ptrdiff_t b_row = lanes_row;
+        if (columns < EXACT_LANES) {
+            if (columns * n < FEW_NUMBERS) break;
+            memset(filled, 0, n * sizeof filled[0]);
+            for (ptrdiff_t p = 0; p < n; p++)
+                copy_columns(columns, EXACT_LANES / 2, b + p * b_row, filled[p]);
+            b = filled[0];
+            b_row = EXACT_LANES;
+        }
         for (ptrdiff_t other = 0; other < n_others; other += 2) {
             const int pair = other + 1 < n_others;
-            double sums[2][4 * WIDE_LANES];
-            if (pair && lanes_weighed)
-                EXACT_GROUP(1, 1);
-            else if (pair)
-                EXACT_GROUP(1, 0);
-            else if (lanes_weighed)
-                EXACT_GROUP(0, 1);
+            double sums[2][EXACT_LANES];
+            if (columns > 2 * WIDE_LANES)
+                EXACT_GROUPS(4);
             else
-                EXACT_GROUP(0, 0);
-            for (int i = 0; i <= pair; i++)
-                for (int l = 0; l < 4 * WIDE_LANES; l++)
-                    C[(lane + l) * c_lane + (other + i) * c_other] = (real_t)sums[i][l];
+                EXACT_GROUPS(2);
+            for (int i = 0; i <= pair; i++) {
+                real_t *c = C + lane * c_lane + (other + i) * c_other;
+                if (c_lane == 1 && columns == EXACT_LANES)
+                    for (ptrdiff_t l = 0; l < EXACT_LANES; l++) c[l] = (real_t)sums[i][l];
+                else
+                    for (ptrdiff_t l = 0; l < columns; l++) c[l * c_lane] = (real_t)sums[i][l];
+            }
         }
+    }
 #endif
     for (; lane < n_lanes; lane++)
         for (ptrdiff_t other = 0; other < n_others; other++) {

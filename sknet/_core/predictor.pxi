@@ -2,6 +2,7 @@
 
 cdef enum:
     PREDICT_ROWS = 96  # rows of a block: whole groups of the product kernels
+    FEW_ROWS = 4       # up to which packing the weights would take longer than the products
 
 
 cdef class Predictor(Job):
@@ -35,17 +36,16 @@ cdef class Predictor(Job):
         self.params = params
         self.arrays = (params, state)
         self.block_rows = min(PREDICT_ROWS, max(1, data.n_samples))
-        self.shared = empty(max(1, network.n_shared))
-        self.tiles = network.tiles()
+        if data.n_samples > FEW_ROWS:
+            self.tiles = network.tiles()
+            self.shared = empty(max(1, network.n_shared))
+            self.workspace.shared = &self.shared[0]
         if data.is_sparse:
             self.rows = np.arange(data.n_samples)
         self.densifies = data.is_sparse and not network.takes_sparse
-        self.width = network.n_scratch + self.densifies * network.n_in + sum(
-            (<Layer> layer).n_out + (<Layer> layer).n_cache for layer in network.layers
-        )
+        self.width = network.n_scratch + self.densifies * network.n_in + network.n_slots
         self.workspace.W = &params[0] if params.shape[0] else NULL
         self.workspace.state = &state[0] if state.shape[0] else NULL
-        self.workspace.shared = &self.shared[0]
 
     def start(self, int size):
         cdef Py_ssize_t pointers = 2 * self.network.n_steps * sizeof(void*) // sizeof(real_t)
@@ -53,13 +53,26 @@ cdef class Predictor(Job):
             self.scratch = empty(size, self.width * self.block_rows + pointers)
         Job.start(self, size)
 
+    cdef bint prepare(self, int rank) noexcept nogil:
+        """Packs this worker's share of the weights; returns whether the team was aborted."""
+        cdef Py_ssize_t tile
+        cdef Step* step
+        while True:
+            tile = team_next(&self.team, rank, self.tiles.shape[0], NULL)
+            if tile == self.tiles.shape[0]:
+                return team_meet(&self.team, rank)
+            step = self.network.steps + self.tiles[tile, 0]
+            (<Layer> step.layer).prepare(
+                &self.params[step.params + self.tiles[tile, 1]], self.tiles[tile, 1],
+                self.tiles[tile, 2], False, &self.shared[0] + step.shared,
+            )
+
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
-        cdef Py_ssize_t tile, block, first, n, i, n_steps = self.network.n_steps
+        cdef Py_ssize_t block, first, n, i, n_steps = self.network.n_steps
         cdef Py_ssize_t n_blocks = (self.data.n_samples + self.block_rows - 1) // self.block_rows
         cdef real_t* next_block = &self.scratch[rank, 0]
         cdef real_t* X
-        cdef Step* step
         # The tables of slots stand at the front of this worker's scratch.
         ws.Y = <real_t**> next_block
         ws.cache = ws.Y + n_steps
@@ -78,16 +91,7 @@ cdef class Predictor(Job):
         ws.sparse = NULL
         ws.numbers = NULL
         ws.key = 0
-        while True:
-            tile = team_next(&self.team, rank, self.tiles.shape[0], NULL)
-            if tile == self.tiles.shape[0]:
-                break
-            step = self.network.steps + self.tiles[tile, 0]
-            (<Layer> step.layer).prepare(
-                &self.params[step.params + self.tiles[tile, 1]], self.tiles[tile, 1],
-                self.tiles[tile, 2], False, &self.shared[0] + step.shared,
-            )
-        if team_meet(&self.team, rank):
+        if ws.shared != NULL and self.prepare(rank):
             return
         while True:
             block = team_next(&self.team, rank, n_blocks, NULL)

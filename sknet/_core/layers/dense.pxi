@@ -4,8 +4,7 @@ cdef enum:
     MIN_TILE = 768      # parameters of a tile, at the least
     CACHE_SIZE = 32768  # parameters of a tile that stay in the cache with their moments
     PACKED_PANELS = 4   # of dZ, from which on it pays to pack X too
-    EXACT_ROWS = 63     # mini-batches of one block,
-    EXACT_SIZE = 32768  # and products up to which parameter sums are made in double
+    EXACT_SIZE = 32768  # products up to which mini-batches of one block are summed in double
 
 
 cdef inline Py_ssize_t tile_rows(Py_ssize_t k, Py_ssize_t m) noexcept nogil:
@@ -86,6 +85,8 @@ cdef class Dense(Layer):
         cdef const real_t* b = rows.W + self.n_weights
         if rows.sparse != NULL:
             sparse_product(rows.n, m, rows.sparse, rows.numbers, rows.W, b, rows.Y)
+        elif rows.shared == NULL:
+            few_rows_product(rows.n, m, self.n_in, rows.X[0], rows.W, b, rows.Y)
         else:
             gemm(rows.n, m, self.n_in, rows.X[0], rows.numbers, rows.shared, b, rows.Y, ahead)
         self.activation.forward(rows.n * m, rows.Y)

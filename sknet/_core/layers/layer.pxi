@@ -35,7 +35,7 @@ ctypedef struct Rows:
     uint64_t key                 # for random numbers: of this mini-batch and this layer
     const real_t* W              # (n_params)
     const real_t* state          # (n_state) running statistics
-    const real_t* shared         # (n_shared) what prepare() made of W
+    const real_t* shared         # (n_shared) what prepare() made of W; NULL: few rows to predict
     const real_t* X[MAX_INPUTS]  # (n, n_in)
     const SparseMatrix* sparse   # instead of X[0], for layers that take it, or NULL
     const Py_ssize_t* numbers    # (n) which rows of sparse or X[0] are meant; NULL: the first n

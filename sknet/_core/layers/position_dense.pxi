@@ -40,10 +40,11 @@ cdef class PositionDense(Layer):
 
     cdef void forward(self, Rows* rows) noexcept nogil:
         cdef Py_ssize_t n = rows.n * self.n_positions
-        gemm(
-            n, self.m, self.k, rows.X[0], NULL, rows.shared, rows.W + self.n_weights, rows.Y,
-            rows.ahead,
-        )
+        cdef const real_t* b = rows.W + self.n_weights
+        if rows.shared == NULL:
+            few_rows_product(n, self.m, self.k, rows.X[0], rows.W, b, rows.Y)
+        else:
+            gemm(n, self.m, self.k, rows.X[0], NULL, rows.shared, b, rows.Y, rows.ahead)
         self.activation.forward(n * self.m, rows.Y)
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
