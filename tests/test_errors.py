@@ -544,6 +544,7 @@ def test_a_parameter_that_equals_a_checked_one_is_checked():
         net.set_params(shuffle=1).fit(X, LABELS)
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # NumPy's, of np.matrix
 def test_names_and_widths_are_checked_in_every_prediction():
     """Plain arrays take a short way, which must not pass by a check."""
     net = MLPClassifier((3,), solver="lbfgs", random_state=0).fit(X, LABELS)
