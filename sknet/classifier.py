@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -342,7 +341,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     def _stratify(self, y):
         if self._multilabel:
             return None
-        return (y == self.classes_[1])[:, None] if len(self.classes_) == 2 else y
+        return encode(y, self.classes_)
 
     # Predictions out ------------------------------------------------------------------------
 
@@ -356,7 +355,10 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     def _score_raw(self, raw, y, sample_weight):
         if not np.isfinite(raw).all():
             return float("nan")
-        return float(accuracy_score(y, self._labels(raw), sample_weight=sample_weight))
+        is_right = self._labels(raw) == y
+        if self._multilabel:
+            is_right = is_right.all(axis=1)
+        return float(np.average(is_right, weights=sample_weight))
 
     def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Predict the class of each row.

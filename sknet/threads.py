@@ -4,6 +4,8 @@ The number of threads never changes a result, only its time; so it may follow wh
 to spare at the moment.
 """
 
+import functools
+import math
 import os
 import queue
 import threading
@@ -15,8 +17,10 @@ import threadpoolctl
 
 __all__ = ["Team", "available_threads", "run_job", "single_threaded_blas"]
 
-# Multiply-adds per mini-batch below which a second thread costs more than it brings.
-WORK_PER_THREAD = 300_000
+# Multiply-adds between two barriers, and in all, per thread: below twice that a second one costs
+# more than it brings. A thread takes 0.1 ms to start, and each barrier its microseconds.
+WORK_PER_THREAD = 900_000
+TOTAL_PER_THREAD = 10_000_000
 
 
 def available_threads():
@@ -33,6 +37,11 @@ def available_threads():
     return max(1, n_threads // max(1, len(_shared.leaders)))
 
 
+def worth_while(work, total):
+    """How many threads so much work keeps busy; parameters as of Team."""
+    return max(1, int(min(work / WORK_PER_THREAD, total / TOTAL_PER_THREAD, 2**30)))
+
+
 class Team:
     """Threads that work on a job together, the calling thread being one of them.
 
@@ -43,14 +52,14 @@ class Team:
     ----------
     n_threads : int or None
         None for what is available and worth while.
-    work : float
-        Multiply-adds between two barriers of the job: little work keeps to few threads.
-        Ignored when n_threads is given.
+    work, total : float
+        Multiply-adds between two barriers of a job, and of all jobs together: little work keeps
+        to few threads. Ignored when n_threads is given.
     """
 
-    def __init__(self, n_threads, work):
+    def __init__(self, n_threads, work, total=math.inf):
         self._n_threads = n_threads
-        self._work = work
+        self._worth_while = worth_while(work, total)
         self._helpers = []
         self._inboxes = []
         self._done = queue.SimpleQueue()
@@ -60,7 +69,7 @@ class Team:
             _shared.leaders[threading.get_ident()] += 1
         n_threads = self._n_threads
         if n_threads is None:
-            n_threads = max(1, int(self._work / WORK_PER_THREAD))
+            n_threads = self._worth_while
             n_threads = 1 if n_threads == 1 else min(n_threads, available_threads())
         for rank in range(1, n_threads):
             inbox = queue.SimpleQueue()
@@ -116,12 +125,12 @@ def _help(rank, inbox, done):
 
 
 def run_job(job, n_threads, work):
-    """Runs one job, with a team if that is worth while; parameters as of Team."""
-    if n_threads is None and work < 2 * WORK_PER_THREAD:
+    """Runs a single job, which may be too small for a team; parameters as of Team."""
+    if n_threads is None and worth_while(work, work) == 1:
         job.start(1)
         job.work(0)
         return
-    with Team(n_threads, work) as team:
+    with Team(n_threads, work, work) as team:
         team.run(job)
 
 
@@ -144,6 +153,14 @@ def single_threaded_blas():
                 _shared.blas_keeper.release()
 
 
+@functools.cache
+def _blas_libraries():
+    """What there is of BLAS, NumPy's and SciPy's; looking for it takes longer than a small fit."""
+    import scipy.linalg  # noqa: F401  brings SciPy's
+
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
 class _BlasKeeper:
     """A thread that limits BLAS and lifts the limit again.
 
@@ -161,7 +178,7 @@ class _BlasKeeper:
 
     def _keep(self):
         try:
-            with threadpoolctl.threadpool_limits(limits=1, user_api="blas") as self.limit:
+            with _blas_libraries().limit(limits=1) as self.limit:
                 self._limited.set()
                 self._released.wait()
                 self.limit = None

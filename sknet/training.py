@@ -165,7 +165,9 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
         alpha=options.alpha,
         mean_weight=options.mean_weight,
     )
-    with Team(options.n_threads, trainer.batch_size * model.network.n_weights) as team:
+    products = 3 * model.network.n_weights  # per row: forward, and twice backward
+    total = products * data.n_samples * options.max_iter
+    with Team(options.n_threads, trainer.batch_size * products, total) as team:
         for epoch in range(options.max_iter):
             try:
                 monitor.begin_epoch()
@@ -306,8 +308,10 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
             monitor.begin_epoch()
 
     reason, message = "converged", ""
-    work = min(LBFGS_ROWS, data.n_samples) * model.network.n_weights
-    with Team(options.n_threads, work) as team, single_threaded_blas():
+    products = 3 * model.network.n_weights
+    work = products * min(LBFGS_ROWS, data.n_samples)
+    total = products * data.n_samples * options.max_iter
+    with Team(options.n_threads, work, total) as team, single_threaded_blas():
         try:
             monitor.begin_epoch()
             result = optimize.minimize(

@@ -483,26 +483,27 @@ def test_child_of_a_holder_of_blas_has_its_threads_back(two_blas_threads):
 @beside_threads
 def test_fork_in_the_moment_another_thread_takes_blas(monkeypatch):
     """The limit is being set, its lock held: the child must still be able to take it."""
-    limits, taking, forked = threadpoolctl.threadpool_limits, threading.Event(), threading.Event()
+    libraries, taking, forked = threads._blas_libraries, threading.Event(), threading.Event()
 
-    def slow_limits(**options):
-        taking.set()
-        assert forked.wait(TIMEOUT)
-        return limits(**options)
+    class SlowLibraries:
+        def limit(self, **options):
+            taking.set()
+            assert forked.wait(TIMEOUT)
+            return libraries().limit(**options)
 
     def take():
         with single_threaded_blas():
             pass
 
     def child():
-        threadpoolctl.threadpool_limits = limits
+        threads._blas_libraries = libraries
         signal.alarm(5)
         take()
         return True
 
     monkeypatch.setattr(threads, "_shared", threads._Shared())  # nobody has held BLAS before
     with monkeypatch.context() as patch:
-        patch.setattr(threadpoolctl, "threadpool_limits", slow_limits)
+        patch.setattr(threads, "_blas_libraries", SlowLibraries)
         taker = threading.Thread(target=take)
         taker.start()
         assert taking.wait(TIMEOUT)
