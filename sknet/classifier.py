@@ -341,7 +341,11 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     def _stratify(self, y):
         if self._multilabel:
             return None
-        return encode(y, self.classes_)
+        codes = encode(y, self.classes_)
+        if np.bincount(codes).min() > 1:
+            return codes
+        # There will be an error that names the classes: in scikit-learn's words.
+        return (y == self.classes_[1])[:, None] if len(self.classes_) == 2 else y
 
     # Predictions out ------------------------------------------------------------------------
 

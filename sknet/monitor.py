@@ -32,6 +32,11 @@ class Monitor:
         self.losses = []
         self.scores = []
 
+    @property
+    def watches_epochs(self):
+        """Whether somebody looks at the model after each epoch."""
+        return self._score is not None or self._tasks.context is not None
+
     def begin_epoch(self):
         self._tasks.begin_epoch()
 

@@ -18,6 +18,8 @@ __all__ = ["Progress", "TrainingOptions", "epoch_order", "fit_lbfgs", "fit_minib
 
 STOPPED_BY_CALLBACK = 99  # SciPy's status
 LBFGS_ROWS = 2048  # rows per pass of L-BFGS: bounds its memory, whatever the number of rows
+CALL_WORK = 2e8  # multiply-adds of a call of the core for several epochs: some milliseconds
+CALL_ROWS = 1e6  # and rows: bounds the memory for their orders
 STREAM = 21  # names the family of random numbers; another gives other weights from the same seed
 
 
@@ -168,31 +170,33 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
     products = 3 * model.network.n_weights  # per row: forward, and twice backward
     total = products * data.n_samples * options.max_iter
     with Team(options.n_threads, trainer.batch_size * products, total) as team:
-        for epoch in range(options.max_iter):
+        epoch = 0
+        while epoch < options.max_iter:
             try:
+                n_epochs = _epochs_at_once(progress, options, monitor, data.n_samples, products)
+                n_epochs = min(n_epochs, options.max_iter - epoch)
                 monitor.begin_epoch()
-                mean_loss = _run_epoch(team, trainer, progress, options)
+                may_go_back = not monitor.score_decides and epoch + n_epochs < options.max_iter
+                losses = _run_epochs(
+                    team, trainer, model.params, progress, options, n_epochs, may_go_back
+                )
                 if epoch == 0 and options.unchecked and not np.isfinite(model.params).all():
                     return "diverged"
-                if options.verbose:
-                    print(f"Iteration {epoch + 1}, loss = {mean_loss:.8f}")
-                score = monitor.score(model)
-                if options.verbose and score is not None:
-                    print(f"Validation score: {score:f}")
-                deciding = score if monitor.score_decides else None
-                is_best = progress.patience.update(mean_loss, deciding, options.tol)
-                if is_best and (monitor.score_decides or epoch + 1 < options.max_iter):
-                    progress.keep_best(model.params)  # which a later epoch may lose
-                progress.learning_rate = SCHEDULES[options.learning_rate](
-                    options.learning_rate_init,
-                    progress.learning_rate,
-                    progress.n_rows,
-                    options.power_t,
-                )
-                if monitor.end_epoch(model, mean_loss, score):
-                    return "stopped"
-                if not math.isfinite(mean_loss):
-                    return "diverged"
+                for mean_loss in losses:
+                    epoch += 1
+                    if options.verbose:
+                        print(f"Iteration {epoch}, loss = {mean_loss:.8f}")
+                    score = monitor.score(model)
+                    if options.verbose and score is not None:
+                        print(f"Validation score: {score:f}")
+                    deciding = score if monitor.score_decides else None
+                    is_best = progress.patience.update(mean_loss, deciding, options.tol)
+                    if is_best and monitor.score_decides:
+                        progress.keep_best(model.params)
+                    if monitor.end_epoch(model, mean_loss, score):
+                        return "stopped"
+                    if not math.isfinite(mean_loss):
+                        return "diverged"
                 if progress.patience.n_bad_epochs > options.n_iter_no_change and _ends_for_good(
                     progress,
                     options,
@@ -204,20 +208,49 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
     return "max_epochs"
 
 
-def _run_epoch(team, trainer, progress, options):
-    """One epoch; returns its mean loss."""
+def _epochs_at_once(progress, options, monitor, n_samples, products):
+    """How many epochs to train in one call, after which somebody looks what came out.
+
+    One, if somebody watches each; else as many as cannot be too many: patience lasts till the last
+    of them, and an interrupt need not wait. Small networks lose less time between epochs then,
+    and other threads get to work meanwhile.
+    """
+    if monitor.watches_epochs:
+        return 1
+    patience = options.n_iter_no_change - progress.patience.n_bad_epochs + 1
+    return max(1, int(min(patience, CALL_WORK / (n_samples * products), CALL_ROWS / n_samples)))
+
+
+def _run_epochs(team, trainer, params, progress, options, n_epochs, may_go_back):
+    """Trains for some epochs; returns their mean losses. Keeps the best parameters if asked to."""
     n_samples = trainer.data.n_samples
-    trainer.set_epoch(
-        epoch_order(progress.rng, n_samples) if options.shuffle else None,
-        np.full(trainer.n_batches, progress.learning_rate),
+    orders = None
+    if options.shuffle:
+        orders = [epoch_order(progress.rng, n_samples) for _ in range(n_epochs)]
+        orders = orders[0] if n_epochs == 1 else np.concatenate(orders)
+    schedule = SCHEDULES[options.learning_rate]
+    rates, rate = [], progress.learning_rate
+    for epoch in range(n_epochs):
+        rates.append(rate)
+        n_rows = progress.n_rows + (epoch + 1) * n_samples
+        rate = schedule(options.learning_rate_init, rate, n_rows, options.power_t)
+    trainer.set_epochs(
+        orders,
+        np.repeat(rates, trainer.n_batches),
         progress.n_updates,
         progress.dropout_seed + (progress.n_epochs << 32),
     )
+    if may_go_back:
+        best = np.empty_like(params) if progress.best_params is None else progress.best_params
+        trainer.keep_best(best, progress.patience.best_loss * n_samples)
     team.run(trainer)
-    progress.n_updates += trainer.n_batches
-    progress.n_epochs += 1
-    progress.n_rows += n_samples
-    return sum(trainer.result()) / n_samples
+    if may_go_back and trainer.has_best:
+        progress.best_params = best
+    progress.learning_rate = rate
+    progress.n_updates += n_epochs * trainer.n_batches
+    progress.n_epochs += n_epochs
+    progress.n_rows += n_epochs * n_samples
+    return [sum(parts) / n_samples for parts in trainer.results()]
 
 
 def _ends_for_good(progress, options, what):
@@ -284,9 +317,9 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
         nonlocal best_value, best_loss
         model.params[...] = params
         gradient.fill(0)
-        trainer.set_epoch(None, no_rates, 0, 0)
+        trainer.set_epochs(None, no_rates, 0, 0)
         team.run(trainer)
-        data_loss, _ = trainer.result()
+        [(data_loss, _)] = trainer.results()
         penalty = 0.5 * float(np.sum(penalty_rates * params * params))
         # The reported loss of several outputs is their mean, but the gradient is of their sum.
         value = data_loss / loss.value_scale + penalty

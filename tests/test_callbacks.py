@@ -378,6 +378,7 @@ def interrupt(monkeypatch):
 
         monkeypatch.setattr(sknet.training, "epoch_order", epoch_order)
 
+    monkeypatch.setattr(sknet.training, "CALL_WORK", 0)  # an epoch per call of the core
     yield at
     monkeypatch.undo()
 
@@ -405,6 +406,34 @@ def test_interrupt_keeps_the_best(interrupt, n_threads):
     assert_same_bits(net, after[best])
     assert net.best_loss_ == min(net.loss_curve_)
     assert_array_equal(net.predict_proba(X), after[best].predict_proba(X))
+
+
+def test_interrupt_between_calls_for_several_epochs(interrupt, monkeypatch):
+    net = classifier(**JUMPY, tol=0, n_iter_no_change=10)
+    after = epochs_of(net, LABELS, 11)
+    monkeypatch.setattr(sknet.training, "CALL_WORK", 1e9)
+    interrupt(14)
+    with pytest.warns(UserWarning, match=INTERRUPTED):
+        net.fit(X, LABELS)
+    assert net.n_iter_ == len(net.loss_curve_) == 11  # in one call; patience lasts so long
+    best = int(np.argmin(net.loss_curve_))
+    assert best < 10
+    assert_same_bits(net, after[best])
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_so_many_epochs_per_call_change_nothing(monkeypatch, solver):
+    """Stopping, schedules and the loss curve are those of one epoch per call."""
+    params = {"solver": solver, "learning_rate_init": 0.1, "tol": 1e-3, "n_iter_no_change": 4}
+    for schedule in ("constant", "invscaling", "adaptive"):
+        net = classifier(**params, max_iter=200, learning_rate=schedule, warm_start=True)
+        several = clone(net).fit(X, LABELS)
+        with monkeypatch.context() as patch:
+            patch.setattr(sknet.training, "CALL_WORK", 0)
+            single = clone(net).fit(X, LABELS)
+        assert 5 < several.n_iter_ < 200
+        assert several.loss_curve_ == single.loss_curve_
+        assert_same_bits(several.fit(X, LABELS), single.fit(X, LABELS))
 
 
 def test_interrupt_with_early_stopping(interrupt):

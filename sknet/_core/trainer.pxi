@@ -1,11 +1,19 @@
-# One epoch of mini-batch training, shared by a team.
+# Epochs of mini-batch training, shared by a team.
 
 cdef inline real_t* address(real_t[::1] array) noexcept nogil:
     return &array[0] if array.shape[0] else NULL
 
 
+cdef inline double sum_in_order(double[::1] values) noexcept nogil:
+    cdef double total = 0
+    cdef Py_ssize_t i
+    for i in range(values.shape[0]):
+        total += values[i]
+    return total
+
+
 cdef class Trainer(Job):
-    """Trains `params` in place, an epoch per start() and work().
+    """Trains `params` in place, some epochs per start() and work().
 
     Per mini-batch two phases, each ended by a barrier. In the first, the workers share the blocks
     of rows: gather, forward, loss, backward. In the second they share the tiles of the
@@ -34,6 +42,7 @@ cdef class Trainer(Job):
     cdef readonly Optimizer optimizer
     cdef readonly Data data
     cdef readonly Py_ssize_t batch_size, n_batches, n_blocks
+    cdef readonly bint has_best  # whether keep_best() has found something to copy
     cdef double alpha, mean_weight, total_weight
     cdef object arrays
     cdef real_t[::1] params, state, shared
@@ -45,11 +54,13 @@ cdef class Trainer(Job):
     cdef const Py_ssize_t[:, ::1] tiles
     cdef const Py_ssize_t[::1] tile_shares  # (size + 1) where each worker's tiles begin
     cdef real_t[:, :] scratch    # (size, ...) one row per worker
-    cdef double[::1] block_loss    # (n_blocks) sums over the epoch
-    cdef double[::1] tile_penalty  # (n_tiles)
-    cdef const Py_ssize_t[::1] order
-    cdef const double[::1] learning_rates
-    cdef Py_ssize_t n_updates
+    cdef double[:, ::1] block_loss    # (n_epochs, n_blocks) sums over each epoch
+    cdef double[:, ::1] tile_penalty  # (n_epochs, n_tiles)
+    cdef const Py_ssize_t[::1] order           # (n_epochs, n_samples), or (n_samples) for all
+    cdef const double[::1] learning_rates      # (n_epochs, n_batches)
+    cdef Py_ssize_t n_epochs, n_updates
+    cdef real_t[::1] best_params
+    cdef double lowest
     cdef uint64_t key
     cdef bint shuffled
     cdef bint ordered  # whether rows have numbers: they are shuffled, or X is sparse
@@ -90,9 +101,6 @@ cdef class Trainer(Job):
         self.input_gradient = NULL if input_gradient is None else &input_gradient[0, 0]
         self.n_blocks = max_blocks(self.batch_size)  # no smaller mini-batch has more
         self.tiles = network.tiles()
-        self.block_loss = np.zeros(self.n_blocks)
-        self.tile_penalty = np.zeros(len(self.tiles))
-
         self.arrays = [params, state, moments, input_gradient]
         self.gathers = not (
             network.takes_sparse if data.is_sparse else network.reads_in_place(self.batch_size)
@@ -128,19 +136,23 @@ cdef class Trainer(Job):
         self.arrays.append(block)
         return &block[0]
 
-    def set_epoch(self, order, const double[::1] learning_rates not None, Py_ssize_t n_updates, uint64_t key):
-        """Says what the next epoch is to do.
+    def set_epochs(
+        self, order, const double[::1] learning_rates not None, Py_ssize_t n_updates, uint64_t key
+    ):
+        """Says what the next epochs are to do.
 
         Parameters
         ----------
-        order : (n_samples,) intp array of row numbers, or None for the rows as they are
-        learning_rates : (n_batches,) float64 array
-        n_updates : updates made before this epoch
-        key : 64 random bits for the random numbers of this epoch
+        order : (n_epochs * n_samples,) intp array of row numbers, one epoch after the other, or
+            None for the rows as they are
+        learning_rates : (n_epochs * n_batches,) float64 array
+        n_updates : updates made before
+        key : 64 random bits for the random numbers of the first epoch; the next has key + 2^32
         """
         cdef Py_ssize_t i, n_outside = 0
-        if learning_rates.shape[0] != self.n_batches:
-            raise ValueError(f"learning_rates must have {self.n_batches} elements")
+        self.n_epochs = learning_rates.shape[0] // self.n_batches
+        if self.n_epochs < 1 or learning_rates.shape[0] != self.n_epochs * self.n_batches:
+            raise ValueError(f"learning_rates must have {self.n_batches} elements per epoch")
         self.shuffled = order is not None
         if order is None:
             if self.data.is_sparse:
@@ -149,9 +161,9 @@ cdef class Trainer(Job):
             raise ValueError("input_gradient needs order=None")
         if order is not None:
             self.order = order
-            if self.order.shape[0] != self.data.n_samples:
-                raise ValueError(f"order must have {self.data.n_samples} elements")
-            for i in range(self.data.n_samples):
+            if self.order.shape[0] != (self.n_epochs if self.shuffled else 1) * self.data.n_samples:
+                raise ValueError(f"order must have {self.data.n_samples} elements per epoch")
+            for i in range(self.order.shape[0]):
                 n_outside += not 0 <= self.order[i] < self.data.n_samples
             if n_outside:
                 raise ValueError("order must hold row numbers of X")
@@ -159,8 +171,12 @@ cdef class Trainer(Job):
                 self.gathered[0] = self.allocate(self.network.n_in * self.batch_size)
         self.ordered = order is not None
         self.learning_rates = learning_rates
+        self.best_params = None
         self.n_updates = n_updates
         self.key = key
+        if self.block_loss is None or self.block_loss.shape[0] != self.n_epochs:
+            self.block_loss = np.empty((self.n_epochs, self.n_blocks))
+            self.tile_penalty = np.empty((self.n_epochs, self.tiles.shape[0]))
         self.block_loss[:] = 0
         self.tile_penalty[:] = 0
 
@@ -185,14 +201,44 @@ cdef class Trainer(Job):
         middles = np.cumsum(sizes) - sizes / 2
         return np.searchsorted(middles, np.arange(size + 1) * (np.sum(sizes) / size))
 
-    def result(self):
-        """(loss, penalty) of the epoch: sums over mini-batches of value times rows of it."""
-        return sum(self.block_loss) * self.loss.value_scale, sum(self.tile_penalty)
+    def results(self):
+        """(loss, penalty) of each epoch: sums over mini-batches of value times rows of it."""
+        return [
+            (self.epoch_loss(epoch), sum_in_order(self.tile_penalty[epoch]))
+            for epoch in range(self.n_epochs)
+        ]
+
+    cdef inline double epoch_loss(self, Py_ssize_t epoch) noexcept nogil:
+        return sum_in_order(self.block_loss[epoch]) * self.loss.value_scale
+
+    def keep_best(self, real_t[::1] best_params not None, double lowest):
+        """In the next epochs, copies params after each whose loss and penalty are the lowest so far.
+
+        Parameters
+        ----------
+        best_params : (n_params,) array, OUT
+        lowest : loss and penalty below which there is something to copy
+        """
+        if best_params.shape[0] != self.network.n_params:
+            raise ValueError("best_params must have network.n_params elements")
+        self.best_params = best_params
+        self.lowest = lowest
+        self.has_best = False
+
+    cdef void note_epoch(self, Py_ssize_t epoch) noexcept nogil:
+        """While the others may have begun the next epoch, but nobody updates before all meet."""
+        cdef double value = self.epoch_loss(epoch) + sum_in_order(self.tile_penalty[epoch])
+        if self.best_params is not None and value < self.lowest:
+            self.lowest = value
+            self.has_best = True
+            memcpy(
+                address(self.best_params), address(self.params),
+                self.network.n_params * sizeof(real_t),
+            )
 
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
-        cdef Py_ssize_t batch, first, rows, n_blocks, block, tile
-        cdef double weight, rate
+        cdef Py_ssize_t epoch, tile
         ws.scratch = &self.scratch[rank, 0]
         ws.ahead = NULL
         while True:
@@ -202,30 +248,53 @@ cdef class Trainer(Job):
             self.prepare(tile)
         if team_meet(&self.team, rank):
             return
+        for epoch in range(self.n_epochs):
+            if self.train_epoch(rank, epoch, &ws):
+                return
+            if rank == 0:
+                self.note_epoch(epoch)
+
+    cdef bint train_epoch(self, int rank, Py_ssize_t epoch, Workspace* ws) noexcept nogil:
+        """This worker's share of an epoch; returns whether the team was aborted."""
+        cdef Py_ssize_t batch, first, rows, n_blocks, block, tile
+        cdef Py_ssize_t n_updates = self.n_updates + epoch * self.n_batches
+        cdef const Py_ssize_t* order = NULL
+        cdef double weight, rate
+        if self.ordered:
+            order = &self.order[epoch * self.data.n_samples if self.shuffled else 0]
         for batch in range(self.n_batches):
             first = batch * self.batch_size
             ws.n = min(self.batch_size, self.data.n_samples - first)
-            ws.key = mix_key(self.key, batch)
-            weight = self.open_batch(first, &ws)
-            rate = self.optimizer.step_size(self.learning_rates[batch], self.n_updates + batch + 1)
+            ws.key = mix_key(self.key + (<uint64_t> epoch << 32), batch)
+            weight = self.open_batch(order, first, ws)
+            rate = self.optimizer.step_size(
+                self.learning_rates[epoch * self.n_batches + batch], n_updates + batch + 1
+            )
             rows = block_rows(ws.n)
             n_blocks = (ws.n + rows - 1) // rows
             while True:
                 block = team_next(&self.team, rank, n_blocks, NULL)
                 if block == n_blocks:
                     break
-                self.train_block(first, &ws, block, min(rows, ws.n - block * rows), weight)
+                self.block_loss[epoch, block] += self.per_weight(ws.n, weight) * self.train_block(
+                    order, first, ws, block, min(rows, ws.n - block * rows)
+                )
             if team_meet(&self.team, rank):
-                return
+                return True
             while True:
                 tile = team_next(&self.team, rank, self.tiles.shape[0], &self.tile_shares[0])
                 if tile == self.tiles.shape[0]:
                     break
-                self.train_tile(tile, &ws, weight, rate)
+                self.tile_penalty[epoch, tile] += self.per_weight(ws.n, weight) * self.train_tile(
+                    tile, ws, weight, rate
+                )
             if team_meet(&self.team, rank):
-                return
+                return True
+        return False
 
-    cdef double open_batch(self, Py_ssize_t first, Workspace* ws) noexcept nogil:
+    cdef double open_batch(
+        self, const Py_ssize_t* order, Py_ssize_t first, Workspace* ws
+    ) noexcept nogil:
         """Points the workspace at the mini-batch; returns what its sums are divided by."""
         cdef Py_ssize_t i
         cdef double weight = 0
@@ -238,7 +307,7 @@ cdef class Trainer(Job):
         else:
             ws.X = self.data.X
             ws.sparse = &self.data.csr if self.data.is_sparse else NULL
-            ws.numbers = &self.order[first]
+            ws.numbers = order + first
         ws.dX = NULL
         if self.input_gradient != NULL:
             ws.dX = self.input_gradient + first * self.data.n_features
@@ -252,13 +321,13 @@ cdef class Trainer(Job):
         else:
             ws.weight = self.gathered[2]
             for i in range(ws.n):
-                weight += self.data.weight[self.order[first + i]]
+                weight += self.data.weight[order[first + i]]
         return ws.n * self.mean_weight if self.mean_weight else weight
 
-    cdef void train_block(
-        self, Py_ssize_t start, Workspace* ws, Py_ssize_t block, Py_ssize_t n, double weight
+    cdef double train_block(
+        self, const Py_ssize_t* order, Py_ssize_t start, Workspace* ws, Py_ssize_t block, Py_ssize_t n
     ) noexcept nogil:
-        """Gather, forward, loss, backward of one block of rows."""
+        """Gather, forward, loss, backward of one block of rows; returns its loss."""
         cdef Py_ssize_t first = block * block_rows(ws.n), last = self.network.n_steps - 1
         cdef const Py_ssize_t* rows = NULL
         cdef const real_t* y
@@ -268,10 +337,10 @@ cdef class Trainer(Job):
         if weights != NULL:
             weights += first
         if self.ordered:
-            rows = &self.order[start + first]
+            rows = order + start + first
             if self.gathers:
                 self.data.gather_X(n, rows, self.gathered[0] + first * self.data.n_features)
-            ahead = self.rows_ahead(start + first + self.batch_size, n)
+            ahead = self.rows_ahead(order, start + first + self.batch_size, n)
             ws.ahead = &ahead
         if self.shuffled:
             self.data.gather_y(n, rows, self.gathered[1] + first * self.data.n_targets)
@@ -285,25 +354,27 @@ cdef class Trainer(Job):
             n, ws.Y[last] + first * self.network.n_out, y, weights,
             ws.dY[last] + first * self.network.n_out,
         )
-        self.block_loss[block] += value * self.per_weight(ws.n, weight)
         self.network.backward(ws, first, n, block)
         ws.ahead = NULL
+        return value
 
-    cdef inline ahead_t rows_ahead(self, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    cdef inline ahead_t rows_ahead(
+        self, const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t n
+    ) noexcept nogil:
         """Up to n rows of the epoch, from number `first` on, to be fetched; none of sparse X."""
         cdef Py_ssize_t row_bytes = self.data.n_features * sizeof(real_t)
         first = min(first, self.data.n_samples)
         n = 0 if self.data.is_sparse else min(n, self.data.n_samples - first)
-        return read_ahead(
-            self.data.X, row_bytes, row_bytes, &self.order[0], first, first + n, NULL
-        )
+        return read_ahead(self.data.X, row_bytes, row_bytes, order, first, first + n, NULL)
 
     cdef inline double per_weight(self, Py_ssize_t n, double weight) noexcept nogil:
         """What sums over a mini-batch's rows are multiplied with to be reported."""
         return 1 / self.total_weight if self.total_weight else n / weight
 
-    cdef void train_tile(self, Py_ssize_t tile, Workspace* ws, double weight, double rate) noexcept nogil:
-        """Gradient, penalty, update and packing of one tile of the parameters."""
+    cdef double train_tile(
+        self, Py_ssize_t tile, Workspace* ws, double weight, double rate
+    ) noexcept nogil:
+        """Gradient, update and packing of one tile of the parameters; returns its penalty."""
         cdef Py_ssize_t i = self.tiles[tile, 0], begin = self.tiles[tile, 1], end = self.tiles[tile, 2]
         cdef Py_ssize_t n = end - begin, k, n_blocks, block
         cdef Step* step = self.network.steps + i
@@ -313,6 +384,7 @@ cdef class Trainer(Job):
         cdef real_t scale = 1 / (self.total_weight if self.total_weight else weight)
         cdef real_t penalty = self.alpha * scale
         cdef Py_ssize_t n_penalised = max(0, min(n, (<Layer> step.layer).n_weights - begin))
+        cdef double value = 0
         cdef Rows rows
         n_blocks = (ws.n + block_rows(ws.n) - 1) // block_rows(ws.n)
         if ws.block_params[i] != NULL:
@@ -330,9 +402,7 @@ cdef class Trainer(Job):
         if self.alpha == 0:
             n_penalised = 0
         else:
-            self.tile_penalty[tile] += (
-                0.5 * self.alpha * sum_of_squares(n_penalised, W) * self.per_weight(ws.n, weight)
-            )
+            value = 0.5 * self.alpha * sum_of_squares(n_penalised, W)
         for k in range(n_penalised):
             dW[k] = dW[k] * scale + penalty * W[k]
         for k in range(n_penalised, n):
@@ -342,6 +412,7 @@ cdef class Trainer(Job):
             self.moments.strides[0] // <Py_ssize_t> sizeof(real_t),
         )
         self.prepare(tile)
+        return value
 
     cdef void update_state(self, Py_ssize_t i, Py_ssize_t n_blocks) noexcept nogil:
         """The running statistics of layer i, from this mini-batch's blocks side by side."""

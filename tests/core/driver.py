@@ -79,11 +79,11 @@ def train(
     for epoch in range(epochs):
         begin = epoch * trainer.n_batches
         order = np.random.default_rng(epoch).permutation(data.n_samples) if shuffle else None
-        trainer.set_epoch(
+        trainer.set_epochs(
             order, rates[begin : begin + trainer.n_batches].copy(), begin, key + (epoch << 32)
         )
         work(trainer, size)
-        results.append(trainer.result())
+        results += trainer.results()
     return Run(params, state, moments, results)
 
 
