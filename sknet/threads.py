@@ -20,7 +20,7 @@ __all__ = ["Team", "available_threads", "run_job", "single_threaded_blas"]
 # Multiply-adds between two barriers, and in all, per thread: below twice that a second one costs
 # more than it brings. A thread takes 0.1 ms to start, and each barrier its microseconds.
 WORK_PER_THREAD = 900_000
-TOTAL_PER_THREAD = 10_000_000
+TOTAL_PER_THREAD = 20_000_000
 
 
 def available_threads():
