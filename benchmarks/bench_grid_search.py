@@ -12,6 +12,7 @@ import warnings
 import joblib
 import numpy as np
 from common import Report, compete, parser, ratio
+from joblib.externals.loky import get_reusable_executor
 
 GRID = {"alpha": [1e-5, 1e-4, 1e-3, 1e-2], "hidden_layer_sizes": [(20,), (50,)]}  # times 5 folds
 
@@ -38,6 +39,8 @@ def make(library, backend, n_jobs):
         with joblib.parallel_config(backend):
             return search.fit(X, y).cv_results_["mean_test_score"]
 
+    if backend == "loky":  # its processes would be waited for at the end, for minutes
+        search.close = get_reusable_executor().shutdown
     return search
 
 

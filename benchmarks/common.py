@@ -35,9 +35,10 @@ def compete(competitors, turns):
 
     ``competitors`` is {name: (make, arguments)}; ``make(*arguments)`` is called in a process of the
     competitor's own and returns the function that is timed: the threads of one library, which wait
-    busily for a while, must not take the time of another. A turn is a first call, which is not
-    counted (it finds the caches full of the others' data), and then calls for TURN seconds, one at
-    the least; it counts with their mean.
+    busily for a while, must not take the time of another. If there is something to close at the
+    end, the function has an attribute ``close``. A turn is a first call, which is not counted (it
+    finds the caches full of the others' data), and then calls for TURN seconds, one at the least;
+    it counts with their mean.
     """
     context = multiprocessing.get_context("spawn")
     processes = {}
@@ -74,6 +75,7 @@ def _take_turns(make, arguments, connection):
                 call()
                 n_calls += 1
             connection.send((time.perf_counter() - begin) / n_calls)
+        getattr(call, "close", lambda: None)()
     except Exception:
         connection.send(traceback.format_exc())
 
