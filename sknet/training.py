@@ -14,7 +14,7 @@ from sknet.schedules import SCHEDULES
 from sknet.stopping import Patience
 from sknet.threads import Team, single_threaded_blas
 
-__all__ = ["Progress", "TrainingOptions", "epoch_order", "fit_lbfgs", "fit_minibatch"]
+__all__ = ["Progress", "TrainingOptions", "fit_lbfgs", "fit_minibatch"]
 
 STOPPED_BY_CALLBACK = 99  # SciPy's status
 LBFGS_ROWS = 2048  # rows per pass of L-BFGS: bounds its memory, whatever the number of rows
@@ -29,10 +29,12 @@ class Progress:
 
     Attributes
     ----------
-    weights_rng, rng : numpy.random.Generator
-        Draw the initial weights and the order of each epoch.
-    split_seed, dropout_seed : int
+    weights_rng : numpy.random.Generator
+        Draws the initial weights.
+    split_seed : int
         Fixed for the whole training: the same validation rows at every continuation.
+    key : int
+        With the number of the epoch it names the random numbers of an epoch: order and dropout.
     moments : ndarray of shape (n_moments, n_params)
     learning_rate : float
     n_updates, n_epochs, n_rows : int
@@ -43,9 +45,8 @@ class Progress:
     """
 
     weights_rng: np.random.Generator
-    rng: np.random.Generator
     split_seed: int
-    dropout_seed: int
+    key: int
     moments: np.ndarray | None = None
     learning_rate: float = 0.0
     n_updates: int = 0
@@ -59,19 +60,14 @@ class Progress:
     def begin(cls, random_state):
         """A new start from what scikit-learn takes for random_state; a RandomState is asked once.
 
-        Weights, order, split and dropout have streams of their own: another architecture sees
-        the rows in the same order.
+        Weights, split and epochs have streams of their own: another architecture sees the rows
+        in the same order.
         """
         if isinstance(random_state, Integral):
-            weights, order, split_seed, dropout_seed = _seeds_of_number(random_state)
+            weights, split_seed, key = _seeds_of_number(random_state)
         else:
-            weights, order, split_seed, dropout_seed = _seeds(check_random_state(random_state))
-        return cls(
-            weights_rng=np.random.default_rng(weights),
-            rng=np.random.default_rng(order),
-            split_seed=split_seed,
-            dropout_seed=dropout_seed,
-        )
+            weights, split_seed, key = _seeds(check_random_state(random_state))
+        return cls(np.random.default_rng(weights), split_seed, key)
 
     def begin_stage(self, model, n_moments, learning_rate):
         """Gets ready for an optimizer: its moments are kept, in a copy, if they fit, else zero."""
@@ -97,11 +93,11 @@ class Progress:
 
 
 def _seeds(random_state):
-    """Seeds for the weights and the order, and two numbers, for the split and for dropout."""
+    """A seed for the weights, and two numbers, for the split and for the epochs."""
     entropy = random_state.randint(0, 2**32, size=4, dtype=np.uint32)
     seeds = np.random.SeedSequence(entropy.tolist(), spawn_key=(STREAM,))
-    weights, split, dropout, order = seeds.spawn(4)
-    return weights, order, int(split.generate_state(1)[0]), int(dropout.generate_state(1)[0])
+    weights, split, epochs = seeds.spawn(3)
+    return weights, int(split.generate_state(1)[0]), int(epochs.generate_state(1)[0])
 
 
 @functools.lru_cache(maxsize=128)  # a RandomState takes as long to make as a small epoch
@@ -132,11 +128,6 @@ class TrainingOptions:
     unchecked: bool
     mean_weight: float
     verbose: bool
-
-
-def epoch_order(rng, n_samples):
-    """The rows in the order of the next epoch, (n_samples,) intp."""
-    return rng.permutation(n_samples)
 
 
 def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
@@ -224,10 +215,6 @@ def _epochs_at_once(progress, options, monitor, n_samples, products):
 def _run_epochs(team, trainer, params, progress, options, n_epochs, may_go_back):
     """Trains for some epochs; returns their mean losses. Keeps the best parameters if asked to."""
     n_samples = trainer.data.n_samples
-    orders = None
-    if options.shuffle:
-        orders = [epoch_order(progress.rng, n_samples) for _ in range(n_epochs)]
-        orders = orders[0] if n_epochs == 1 else np.concatenate(orders)
     schedule = SCHEDULES[options.learning_rate]
     rates, rate = [], progress.learning_rate
     for epoch in range(n_epochs):
@@ -235,10 +222,10 @@ def _run_epochs(team, trainer, params, progress, options, n_epochs, may_go_back)
         n_rows = progress.n_rows + (epoch + 1) * n_samples
         rate = schedule(options.learning_rate_init, rate, n_rows, options.power_t)
     trainer.set_epochs(
-        orders,
         np.repeat(rates, trainer.n_batches),
         progress.n_updates,
-        progress.dropout_seed + (progress.n_epochs << 32),
+        progress.key + (progress.n_epochs << 32),
+        options.shuffle,
     )
     if may_go_back:
         best = np.empty_like(params) if progress.best_params is None else progress.best_params
@@ -317,7 +304,7 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
         nonlocal best_value, best_loss
         model.params[...] = params
         gradient.fill(0)
-        trainer.set_epochs(None, no_rates, 0, 0)
+        trainer.set_epochs(no_rates, 0, 0)
         team.run(trainer)
         [(data_loss, _)] = trainer.results()
         penalty = 0.5 * float(np.sum(penalty_rates * params * params))

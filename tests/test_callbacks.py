@@ -365,18 +365,16 @@ def test_silent_by_default(capfd):
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """interrupt(k): Ctrl-C as epoch k (from 0) begins."""
-    original = sknet.training.epoch_order
+    """interrupt(k): Ctrl-C as the call of the core for epoch k (from 0) begins."""
+    original = sknet.training._run_epochs
 
     def at(epoch):
-        epochs = iter(range(epoch + 1))
-
-        def epoch_order(rng, n_samples):
-            if next(epochs) == epoch:
+        def run_epochs(team, trainer, params, progress, options, n_epochs, may_go_back):
+            if epoch < progress.n_epochs + n_epochs:
                 raise KeyboardInterrupt
-            return original(rng, n_samples)
+            return original(team, trainer, params, progress, options, n_epochs, may_go_back)
 
-        monkeypatch.setattr(sknet.training, "epoch_order", epoch_order)
+        monkeypatch.setattr(sknet.training, "_run_epochs", run_epochs)
 
     monkeypatch.setattr(sknet.training, "CALL_WORK", 0)  # an epoch per call of the core
     yield at

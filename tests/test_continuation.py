@@ -100,12 +100,12 @@ def test_one_fit_two_fits_and_partial_fits(solver, kind, shuffle, tmp_path):
 def test_the_adaptive_rate_and_patience_go_on(kind):
     """Rates fall at the same epochs; a fit that converges by itself ends at the same epoch."""
     params = {**SOLVERS["adaptive"], "tol": 0.02}
-    whole, y = make(kind, max_iter=40, **params)
+    whole, y = make(kind, max_iter=30, **params)
     whole.fit(X, y)
-    assert whole.n_iter_ == 40
-    halves, _ = make(kind, max_iter=20, warm_start=True, **params)
+    assert whole.n_iter_ == 30
+    halves, _ = make(kind, max_iter=15, warm_start=True, **params)
     assert_same_bits(halves.fit(X, y).fit(X, y), whole)
-    constant, _ = make(kind, max_iter=40, solver="sgd", learning_rate_init=0.3, **NEVER)
+    constant, _ = make(kind, max_iter=30, solver="sgd", learning_rate_init=0.3, **NEVER)
     assert differs(constant.fit(X, y), whole)  # the rate did fall
 
 

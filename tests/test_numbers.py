@@ -11,6 +11,8 @@ from scipy import sparse
 from sklearn.linear_model import Ridge
 
 import sknet
+from sknet._core import load
+from sknet.training import Progress
 
 pytest.importorskip("sklearn", minversion="1.7")  # sample_weight and loss="poisson" begin there
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -58,10 +60,8 @@ class TheirRegressor(GivenWeights, sklearn.neural_network.MLPRegressor):
     pass
 
 
-def fit_both(
-    task, X, y, sample_weight=None, *, weights=None, begin=(lambda: None), fit_kwargs=None, **params
-):
-    """(sknet's, scikit-learn's) estimator from the same weights; begin() is called before each."""
+def fit_both(task, X, y, sample_weight=None, *, weights=None, fit_kwargs=None, **params):
+    """(sknet's, scikit-learn's) estimator from the same weights."""
     sizes = [X.shape[1], *params.setdefault("hidden_layer_sizes", HIDDEN), OUTPUTS.get(task, 1)]
     assert len(set(pairwise(sizes))) == len(sizes) - 1  # _init_coef tells layers by shape
     weights = make_weights(sizes) if weights is None else weights
@@ -75,11 +75,9 @@ def fit_both(
     ours.coefs_ = [coef.copy() for coef in weights[0]]
     ours.intercepts_ = [intercept.copy() for intercept in weights[1]]
     ours.set_params(**params, warm_start=True)
-    begin()
     ours.fit(X, y, sample_weight, **(fit_kwargs or {}))
     theirs = {"Classifier": TheirClassifier, "Regressor": TheirRegressor}[kind](**params)
     theirs.given = weights
-    begin()
     theirs.fit(X, y, sample_weight)
     return ours, theirs
 
@@ -165,17 +163,11 @@ def test_sparse(solver, task, container):
 @pytest.mark.parametrize("solver", ["sgd", "invscaling", "adam"])
 def test_shuffled_rows(monkeypatch, solver, task):
     """The same rows in the same order: not only the same set of rows per epoch."""
-    orders = [np.random.default_rng(seed).permutation(N) for seed in range(EPOCHS)]
-    coming = iter(())
-
-    def begin():
-        nonlocal coming
-        coming = iter(orders)
-
-    monkeypatch.setattr(sknet.training, "epoch_order", lambda rng, n: next(coming))
+    key, core = Progress.begin(0).key, load(float)
+    coming = iter([core.epoch_order(N, key + (epoch << 32)) for epoch in range(EPOCHS)])
     monkeypatch.setattr(their_module, "shuffle", lambda rows, random_state: next(coming))
     X, y = make_data(task)
-    params = {**SOLVERS[solver], "batch_size": 11, "begin": begin}
+    params = {**SOLVERS[solver], "batch_size": 11, "random_state": 0}
     both = fit_both(task, X, y, shuffle=True, **params)
     assert_same(*both, X)
     assert next(coming, None) is None  # all orders were used

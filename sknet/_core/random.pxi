@@ -19,3 +19,31 @@ cdef inline uint32_t mix_bits(uint32_t x) noexcept nogil:
 cdef inline uint32_t random_bits(uint64_t key, uint32_t index) noexcept nogil:
     """32 random bits for place `index` under `key`; a loop over index vectorises."""
     return mix_bits(mix_bits(index + <uint32_t> key) ^ <uint32_t> (key >> 32))
+
+
+cdef enum:
+    SHUFFLING = -2  # the counter of an epoch's order; its mini-batches count from 0
+
+
+cdef void shuffle_rows(Py_ssize_t n, uint64_t epoch_key, Py_ssize_t* order) noexcept nogil:
+    """order (n) = the numbers 0..n-1 in random order: Fisher and Yates' shuffle, inside out."""
+    cdef uint64_t key = mix_key(epoch_key, SHUFFLING), bits
+    cdef Py_ssize_t i, j
+    for i in range(n):
+        bits = mix_key(key, i)
+        # 32 bits choose among fewer than 2^32 with a bias below n / 2^32.
+        if i >> 32:
+            j = bits % <uint64_t> (i + 1)
+        else:
+            j = ((bits >> 32) * <uint64_t> (i + 1)) >> 32
+        order[i] = order[j]
+        order[j] = i
+
+
+def epoch_order(Py_ssize_t n_samples, uint64_t key):
+    """(n_samples,) intp array: the order of the rows in a shuffled epoch of this key."""
+    order = np.empty(n_samples, np.intp)
+    cdef Py_ssize_t[::1] numbers = order
+    if n_samples:
+        shuffle_rows(n_samples, key, &numbers[0])
+    return order

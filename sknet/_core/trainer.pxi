@@ -33,8 +33,8 @@ cdef class Trainer(Job):
         of its own weights: then the weights of different mini-batches compare
     total_weight : if not 0, every mini-batch is divided by this
     input_gradient : (n_samples, n_features) array or None
-        OUT: the gradient of each row's loss with respect to the row; needs order=None and a
-        network with input_gradient=True.
+        OUT: the gradient of each row's loss with respect to the row; needs rows that are not
+        shuffled and a network with input_gradient=True.
     """
 
     cdef readonly Network network
@@ -56,7 +56,7 @@ cdef class Trainer(Job):
     cdef real_t[:, :] scratch    # (size, ...) one row per worker
     cdef double[:, ::1] block_loss    # (n_epochs, n_blocks) sums over each epoch
     cdef double[:, ::1] tile_penalty  # (n_epochs, n_tiles)
-    cdef const Py_ssize_t[::1] order           # (n_epochs, n_samples), or (n_samples) for all
+    cdef Py_ssize_t[::1] order                 # (n_epochs, n_samples), or (n_samples) for all
     cdef const double[::1] learning_rates      # (n_epochs, n_batches)
     cdef Py_ssize_t n_epochs, n_updates
     cdef real_t[::1] best_params
@@ -137,39 +137,33 @@ cdef class Trainer(Job):
         return &block[0]
 
     def set_epochs(
-        self, order, const double[::1] learning_rates not None, Py_ssize_t n_updates, uint64_t key
+        self, const double[::1] learning_rates not None, Py_ssize_t n_updates, uint64_t key,
+        bint shuffle=False,
     ):
         """Says what the next epochs are to do.
 
         Parameters
         ----------
-        order : (n_epochs * n_samples,) intp array of row numbers, one epoch after the other, or
-            None for the rows as they are
         learning_rates : (n_epochs * n_batches,) float64 array
         n_updates : updates made before
         key : 64 random bits for the random numbers of the first epoch; the next has key + 2^32
+        shuffle : whether each epoch takes the rows in its epoch_order(), else as they are
         """
-        cdef Py_ssize_t i, n_outside = 0
         self.n_epochs = learning_rates.shape[0] // self.n_batches
         if self.n_epochs < 1 or learning_rates.shape[0] != self.n_epochs * self.n_batches:
             raise ValueError(f"learning_rates must have {self.n_batches} elements per epoch")
-        self.shuffled = order is not None
-        if order is None:
-            if self.data.is_sparse:
-                order = np.arange(self.data.n_samples)
-        elif self.input_gradient != NULL:
-            raise ValueError("input_gradient needs order=None")
-        if order is not None:
-            self.order = order
-            if self.order.shape[0] != (self.n_epochs if self.shuffled else 1) * self.data.n_samples:
-                raise ValueError(f"order must have {self.data.n_samples} elements per epoch")
-            for i in range(self.order.shape[0]):
-                n_outside += not 0 <= self.order[i] < self.data.n_samples
-            if n_outside:
-                raise ValueError("order must hold row numbers of X")
-            if self.gathers and self.gathered[0] == NULL:
-                self.gathered[0] = self.allocate(self.network.n_in * self.batch_size)
-        self.ordered = order is not None
+        if shuffle and self.input_gradient != NULL:
+            raise ValueError("input_gradient needs shuffle=False")
+        self.shuffled = shuffle
+        self.ordered = shuffle or self.data.is_sparse
+        if shuffle:
+            n_numbers = self.n_epochs * self.data.n_samples
+            if self.order is None or self.order.shape[0] != n_numbers:
+                self.order = np.empty(n_numbers, np.intp)
+        elif self.ordered:
+            self.order = np.arange(self.data.n_samples)
+        if self.ordered and self.gathers and self.gathered[0] == NULL:
+            self.gathered[0] = self.allocate(self.network.n_in * self.batch_size)
         self.learning_rates = learning_rates
         self.best_params = None
         self.n_updates = n_updates
@@ -248,11 +242,25 @@ cdef class Trainer(Job):
             self.prepare(tile)
         if team_meet(&self.team, rank):
             return
+        if self.shuffled:
+            while True:
+                epoch = team_next(&self.team, rank, self.n_epochs, NULL)
+                if epoch == self.n_epochs:
+                    break
+                shuffle_rows(
+                    self.data.n_samples, self.epoch_key(epoch),
+                    &self.order[epoch * self.data.n_samples],
+                )
+            if team_meet(&self.team, rank):
+                return
         for epoch in range(self.n_epochs):
             if self.train_epoch(rank, epoch, &ws):
                 return
             if rank == 0:
                 self.note_epoch(epoch)
+
+    cdef inline uint64_t epoch_key(self, Py_ssize_t epoch) noexcept nogil:
+        return self.key + (<uint64_t> epoch << 32)
 
     cdef bint train_epoch(self, int rank, Py_ssize_t epoch, Workspace* ws) noexcept nogil:
         """This worker's share of an epoch; returns whether the team was aborted."""
@@ -265,7 +273,7 @@ cdef class Trainer(Job):
         for batch in range(self.n_batches):
             first = batch * self.batch_size
             ws.n = min(self.batch_size, self.data.n_samples - first)
-            ws.key = mix_key(self.key + (<uint64_t> epoch << 32), batch)
+            ws.key = mix_key(self.epoch_key(epoch), batch)
             weight = self.open_batch(order, first, ws)
             rate = self.optimizer.step_size(
                 self.learning_rates[epoch * self.n_batches + batch], n_updates + batch + 1

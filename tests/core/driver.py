@@ -78,9 +78,8 @@ def train(
     results = []
     for epoch in range(epochs):
         begin = epoch * trainer.n_batches
-        order = np.random.default_rng(epoch).permutation(data.n_samples) if shuffle else None
         trainer.set_epochs(
-            order, rates[begin : begin + trainer.n_batches].copy(), begin, key + (epoch << 32)
+            rates[begin : begin + trainer.n_batches].copy(), begin, key + (epoch << 32), shuffle
         )
         work(trainer, size)
         results += trainer.results()

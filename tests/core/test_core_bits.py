@@ -100,9 +100,7 @@ def test_a_trainer_may_change_the_number_of_threads(core):
             core, network, loss, core.Adam(), make_data(core, X, y, weight), trained, batch_size=40
         )
         for epoch, size in enumerate(sizes):
-            trainer.set_epochs(
-                None, np.full(trainer.n_batches, 0.01), epoch * trainer.n_batches, epoch
-            )
+            trainer.set_epochs(np.full(trainer.n_batches, 0.01), epoch * trainer.n_batches, epoch)
             work(trainer, size)
         ends.append((trained.tobytes(), state.tobytes(), moments.tobytes()))
     assert ends[0] == ends[1]
@@ -123,7 +121,7 @@ def test_where_arrays_lie_changes_no_bit(core, optimizer):
             network, loss, rule, data, shifted, network.initial_state(), moments, batch_size=32
         )
         for epoch in range(3):
-            trainer.set_epochs(None, np.full(trainer.n_batches, 0.1), 3 * epoch, 0)
+            trainer.set_epochs(np.full(trainer.n_batches, 0.1), 3 * epoch, 0)
             work(trainer)
         runs.append((shifted.tobytes(), moments.tobytes()))
     assert runs[0][0] != params.astype(core.DTYPE).tobytes() or optimizer == "sum"

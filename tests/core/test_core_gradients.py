@@ -45,7 +45,7 @@ class Problem:
     def value(self):
         """The loss at what self.params and self.X now hold; fills the gradients."""
         self.moments.fill(0)
-        self.trainer.set_epochs(None, self.rates, 0, 7)
+        self.trainer.set_epochs(self.rates, 0, 7)
         work(self.trainer)
         return self.trainer.results()[0][0] / self.loss.value_scale
 

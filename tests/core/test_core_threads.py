@@ -60,7 +60,7 @@ class Task:
 
     def next_epoch(self):
         n = self.trainer.n_batches
-        self.trainer.set_epochs(None, np.full(n, 0.01), self.epoch * n, self.epoch << 32)
+        self.trainer.set_epochs(np.full(n, 0.01), self.epoch * n, self.epoch << 32)
         self.epoch += 1
         return self.trainer
 
@@ -377,7 +377,7 @@ def test_python_threads_advance_during_a_job(core64, form):
     if form == "Trainer":
         data = make_data(core64, X, y)
         job, *_ = make_trainer(core64, network, loss, core64.SGD(), data, params, batch_size=100)
-        job.set_epochs(None, np.zeros(job.n_batches), 0, 0)
+        job.set_epochs(np.zeros(job.n_batches), 0, 0)
     else:
         X = np.tile(X, (4, 1))
         out = np.empty((4 * n, 1))
