@@ -266,50 +266,60 @@ static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const ptr
 #define EXACT_ROWS 63 /* fewer than two blocks of a mini-batch have */
 
 #if SKNET_VECTORS
-#define WIDE_LANES (VECTOR_BYTES < 32 ? 2 : 4) /* wider ones would leave more columns behind */
-typedef double wide_t __attribute__((vector_size(WIDE_LANES * sizeof(double))));
+#define WIDE_LANES ((int)(VECTOR_BYTES / sizeof(double)))
+#define EXACT_LANES (2 * WIDE_LANES)
+#define EXACT_OTHERS 4
+#define FEW_NUMBERS 40 /* of the last columns, for which filling vectors does not pay */
+typedef double wide_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(double)), may_alias));
 typedef real_t narrow_t
     __attribute__((vector_size(WIDE_LANES * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
 
-#define EXACT_LANES (4 * WIDE_LANES)
-#define FEW_NUMBERS 40 /* of the last columns, for which filling vectors does not pay */
-
-/* Two columns a of the one matrix times four vectors, or two, of columns b of the other. */
-SKNET_INLINE void exact_group(ptrdiff_t n, const int pair, const int vectors, const int b_is_weighed,
-                              const real_t *a, ptrdiff_t a_row, const real_t *weight, const real_t *b,
-                              ptrdiff_t b_row, double sums[2][EXACT_LANES]) {
-    wide_t sum[2][4];
-    for (int i = 0; i < 2; i++)
-        for (int v = 0; v < 4; v++) sum[i][v] = (wide_t){0};
+/* Up to EXACT_LANES columns in double, times the weights if there are any, and zeros beside them. */
+SKNET_INLINE void widen(ptrdiff_t n, ptrdiff_t columns, const real_t *X, ptrdiff_t x_row,
+                        const real_t *weight, double wide[][EXACT_LANES]) {
+    real_t edge[EXACT_LANES] = {0};
     for (ptrdiff_t p = 0; p < n; p++) {
+        const real_t *x = X + p * x_row;
         const double w = weight ? weight[p] : 1;
-        const double a_weight = b_is_weighed ? 1 : w;
-        const double a0 = a_weight * a[p * a_row], a1 = pair ? a_weight * a[p * a_row + 1] : 0;
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) {
-            const narrow_t narrow = *(const narrow_t *)(b + p * b_row + v * WIDE_LANES);
-            wide_t wide = __builtin_convertvector(narrow, wide_t);
-            if (b_is_weighed) wide *= w;
-            sum[0][v] += a0 * wide;
-            if (pair) sum[1][v] += a1 * wide;
+        if (columns < EXACT_LANES) {
+            copy_columns(columns, EXACT_LANES / 2, x, edge);
+            x = edge;
         }
+        for (int l = 0; l < EXACT_LANES; l++) wide[p][l] = w * x[l];
     }
-    memcpy(sums, sum, sizeof sum);
 }
 
-#define EXACT_GROUP(pair, vectors, b_is_weighed) \
-    exact_group(n, pair, vectors, b_is_weighed, others + other, others_row, weight, b, b_row, sums)
-#define EXACT_GROUPS(vectors)                    \
-    do {                                         \
-        if (pair && lanes_weighed)               \
-            EXACT_GROUP(1, vectors, 1);          \
-        else if (pair)                           \
-            EXACT_GROUP(1, vectors, 0);          \
-        else if (lanes_weighed)                  \
-            EXACT_GROUP(0, vectors, 1);          \
-        else                                     \
-            EXACT_GROUP(0, vectors, 0);          \
-    } while (0)
+/* Some columns a of the one matrix times one or two vectors of columns b of the other. */
+SKNET_INLINE void exact_group(ptrdiff_t n, const int others, const int vectors, const real_t *a,
+                              ptrdiff_t a_row, const real_t *weight, const double *b,
+                              ptrdiff_t b_row, real_t *C, ptrdiff_t c_row) {
+    wide_t sum[EXACT_OTHERS][2];
+    for (int i = 0; i < others; i++)
+        for (int v = 0; v < vectors; v++) sum[i][v] = (wide_t){0};
+    for (ptrdiff_t p = 0; p < n; p++) {
+        const wide_t *wide = (const wide_t *)(b + p * b_row);
+        const double w = weight ? weight[p] : 1;
+#pragma GCC unroll 4
+        for (int i = 0; i < others; i++) {
+            const double weighed = w * a[p * a_row + i];
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) sum[i][v] += weighed * wide[v];
+        }
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < others; i++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            *(narrow_t *)(C + i * c_row + v * WIDE_LANES) = __builtin_convertvector(sum[i][v], narrow_t);
+}
+
+#define EXACT_CASE(number)                                                             \
+    case number:                                                                       \
+        if (columns > WIDE_LANES)                                                      \
+            exact_group(n, number, 2, a, others_row, others_weight, b, b_row, c, c_row); \
+        else                                                                           \
+            exact_group(n, number, 1, a, others_row, others_weight, b, b_row, c, c_row); \
+        break;
 #endif
 
 static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t m,
@@ -323,34 +333,37 @@ static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrd
     const ptrdiff_t c_lane = x_in_lanes ? m : 1, c_other = x_in_lanes ? 1 : m;
     ptrdiff_t lane = 0;
 #if SKNET_VECTORS
-    const int lanes_weighed = x_in_lanes && weight;
-    real_t filled[EXACT_ROWS][EXACT_LANES]; /* the last columns, and zeros beside them */
+    const real_t *lanes_weight = x_in_lanes ? weight : NULL;
+    const real_t *others_weight = x_in_lanes ? NULL : weight;
+    double filled[EXACT_ROWS][EXACT_LANES] __attribute__((aligned(VECTOR_BYTES)));
     for (; lane < n_lanes; lane += EXACT_LANES) {
         const ptrdiff_t left = n_lanes - lane, columns = left < EXACT_LANES ? left : EXACT_LANES;
-        const real_t *b = lanes + lane;
-        ptrdiff_t b_row = lanes_row;
-        if (columns < EXACT_LANES) {
-            if (columns * n < FEW_NUMBERS) break;
-            memset(filled, 0, n * sizeof filled[0]);
-            for (ptrdiff_t p = 0; p < n; p++)
-                copy_columns(columns, EXACT_LANES / 2, b + p * b_row, filled[p]);
-            b = filled[0];
-            b_row = EXACT_LANES;
+        const double *b = filled[0];
+        ptrdiff_t b_row = EXACT_LANES;
+        if (columns < EXACT_LANES && columns * n < FEW_NUMBERS) break;
+        if (SKNET_REAL_BITS == 64 && columns == EXACT_LANES && !lanes_weight) {
+            b = (const double *)(lanes + lane);
+            b_row = lanes_row;
+        } else {
+            widen(n, columns, lanes + lane, lanes_row, lanes_weight, filled);
         }
-        for (ptrdiff_t other = 0; other < n_others; other += 2) {
-            const int pair = other + 1 < n_others;
-            double sums[2][EXACT_LANES];
-            if (columns > 2 * WIDE_LANES)
-                EXACT_GROUPS(4);
-            else
-                EXACT_GROUPS(2);
-            for (int i = 0; i <= pair; i++) {
-                real_t *c = C + lane * c_lane + (other + i) * c_other;
-                if (c_lane == 1 && columns == EXACT_LANES)
-                    for (ptrdiff_t l = 0; l < EXACT_LANES; l++) c[l] = (real_t)sums[i][l];
-                else
-                    for (ptrdiff_t l = 0; l < columns; l++) c[l * c_lane] = (real_t)sums[i][l];
+        for (ptrdiff_t other = 0; other < n_others; other += EXACT_OTHERS) {
+            const ptrdiff_t n_sums = n_others - other < EXACT_OTHERS ? n_others - other : EXACT_OTHERS;
+            const real_t *a = others + other;
+            const int is_full = c_lane == 1 && columns == EXACT_LANES;
+            real_t edge[EXACT_OTHERS][EXACT_LANES];
+            real_t *c = is_full ? C + lane + other * c_other : edge[0];
+            const ptrdiff_t c_row = is_full ? c_other : EXACT_LANES;
+            switch (n_sums) {
+                EXACT_CASE(1)
+                EXACT_CASE(2)
+                EXACT_CASE(3)
+                EXACT_CASE(4)
             }
+            if (is_full) continue;
+            for (ptrdiff_t i = 0; i < n_sums; i++)
+                for (ptrdiff_t l = 0; l < columns; l++)
+                    C[(lane + l) * c_lane + (other + i) * c_other] = edge[i][l];
         }
     }
 #endif
