@@ -22,6 +22,10 @@ cdef extern from "panel.h" nogil:
     const real_t* row_of(
         const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers, Py_ssize_t i
     )
+    void pack_panel(
+        Py_ssize_t n, Py_ssize_t columns, const real_t* B, Py_ssize_t b_row, real_t* panel,
+        real_t* sums,
+    )
     void product_by_rows(
         Py_ssize_t n, Py_ssize_t k, const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers,
         const real_t* B, const real_t* begin, real_t* C, Py_ssize_t c_row, Py_ssize_t columns,
@@ -41,6 +45,10 @@ cdef extern from "panel.h" nogil:
     void row_dots(
         Py_ssize_t n, Py_ssize_t k, const real_t* A, const Py_ssize_t* numbers, const real_t* b,
         const real_t* begin, real_t* y,
+    )
+    void sum_of_rows(
+        Py_ssize_t n, Py_ssize_t k, const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers,
+        const real_t* y, real_t* c,
     )
     const Py_ssize_t EXACT_ROWS  # that it takes at the most
     void exact_outer(
@@ -63,28 +71,6 @@ cdef inline Py_ssize_t packed_columns(Py_ssize_t m) noexcept nogil:
     return 1 if m == 1 else last + panel_width(m - last)
 
 
-cdef inline void pack_panel(
-    Py_ssize_t k, Py_ssize_t columns,
-    const real_t* B, Py_ssize_t b_row,  # IN  (k, columns), rows b_row apart
-    real_t* panel,                      # OUT (k, panel_width(columns))
-) noexcept nogil:
-    """Copies up to PANEL columns into a panel and fills it up with zeros."""
-    cdef Py_ssize_t p, j, width = panel_width(columns)
-    if columns == PANEL:
-        for p in range(k):
-            memcpy(panel + p * PANEL, B + p * b_row, PANEL * sizeof(real_t))
-        return
-    if columns == LANES:
-        for p in range(k):
-            memcpy(panel + p * LANES, B + p * b_row, LANES * sizeof(real_t))
-        return
-    for p in range(k):
-        for j in range(columns):
-            panel[p * width + j] = B[p * b_row + j]
-        for j in range(columns, width):
-            panel[p * width + j] = 0
-
-
 cdef void pack_rows(
     Py_ssize_t begin, Py_ssize_t end, Py_ssize_t k, Py_ssize_t m,
     const real_t* W,   # IN  (end - begin, m): rows begin..end of a (k, m) matrix
@@ -99,7 +85,7 @@ cdef void pack_rows(
         j = panel * PANEL
         columns = min(PANEL, m - j)
         pack_panel(
-            end - begin, columns, W + j, m, panels + j * k + begin * panel_width(columns)
+            end - begin, columns, W + j, m, panels + j * k + begin * panel_width(columns), NULL
         )
 
 
@@ -191,28 +177,38 @@ cdef void few_rows_product(
                 c[j] += a * b[j]
 
 
+cdef void column_sums(
+    Py_ssize_t n, Py_ssize_t m,
+    const real_t* Y,  # IN  (n, m)
+    real_t* out,      # OUT (m)
+) noexcept nogil:
+    cdef Py_ssize_t i, j
+    memset(out, 0, m * sizeof(real_t))
+    for i in range(n):
+        for j in range(m):
+            out[j] += Y[i * m + j]
+
+
 cdef void gemm_transposed(
     Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t k, Py_ssize_t m,
     const real_t* X, const Py_ssize_t* numbers,  # IN  (., k), (n) which of its rows, or NULL
     const real_t* Y,                             # IN  (n, m)
     real_t* packed,                              # scratch (n, PANEL)
     real_t* C,                                   # OUT (end - begin, m)
+    real_t* sums,                                # OUT (m) or NULL
     ahead_t* ahead,
 ) noexcept nogil:
-    """C = X[numbers, begin:end].T @ Y"""
-    cdef Py_ssize_t panel, j, i, columns
-    cdef const real_t* x
+    """C = X[numbers, begin:end].T @ Y, sums = those of the columns of Y"""
+    cdef Py_ssize_t panel, j, columns
     if m == 1:
-        memset(C, 0, (end - begin) * sizeof(real_t))
-        for i in range(n):
-            x = row_of(X, k, numbers, i) + begin
-            for j in range(end - begin):
-                C[j] += x[j] * Y[i]
+        sum_of_rows(n, end - begin, X + begin, k, numbers, Y, C)
+        if sums != NULL:
+            column_sums(n, 1, Y, sums)
         return
     for panel in range(n_panels(m)):
         j = panel * PANEL
         columns = min(PANEL, m - j)
-        pack_panel(n, columns, Y + j, m, packed)
+        pack_panel(n, columns, Y + j, m, packed, NULL if sums == NULL else sums + j)
         product_by_columns(
             end - begin, n, X + begin, k, numbers, packed, C + j, m, columns, ahead
         )
@@ -271,18 +267,6 @@ cdef inline void pack_groups(
                 x = row_of(X, k, numbers, p)
                 for j in range(columns):
                     group[p * columns + j] = x[column + j] if column + j < k else 1
-
-
-cdef void column_sums(
-    Py_ssize_t n, Py_ssize_t m,
-    const real_t* Y,  # IN  (n, m)
-    real_t* out,      # OUT (m)
-) noexcept nogil:
-    cdef Py_ssize_t i, j
-    memset(out, 0, m * sizeof(real_t))
-    for i in range(n):
-        for j in range(m):
-            out[j] += Y[i * m + j]
 
 
 cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:

@@ -68,6 +68,40 @@ SKNET_INLINE void copy_columns(ptrdiff_t columns, const ptrdiff_t half, const re
         }
 }
 
+/* Packs columns of B into a panel of one or two vectors. Behind them in the panel stands what follows
+ * them in B, or zeros where that would be behind the last number of these rows: products with it are
+ * not stored. */
+SKNET_INLINE void pack_vectors(const int vectors, ptrdiff_t n, ptrdiff_t columns, const real_t *B,
+                               ptrdiff_t b_row, real_t *panel, real_t *sums) {
+    const ptrdiff_t width = vectors * LANES, end = (n - 1) * b_row + columns;
+    vector_t sum[2] = {{0}};
+    real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
+    for (ptrdiff_t p = 0; p < n; p++) {
+        const real_t *b = B + p * b_row;
+        if (p * b_row + width > end) {
+            copy_columns(columns, LANES, b, edge);
+            b = edge;
+        }
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            const vector_t x = *(const vector_t *)(b + v * LANES);
+            *(vector_t *)(panel + p * width + v * LANES) = x;
+            sum[v] += x;
+        }
+    }
+    if (sums) memcpy(sums, sum, columns * sizeof(real_t));
+}
+
+/* Copies up to PANEL columns of B, whose rows are b_row apart, into a panel (n, panel_width(columns));
+ * sums (columns), if not NULL: OUT their sums over the rows. */
+static inline void pack_panel(ptrdiff_t n, ptrdiff_t columns, const real_t *B, ptrdiff_t b_row,
+                              real_t *panel, real_t *sums) {
+    if (columns > LANES)
+        pack_vectors(2, n, columns, B, b_row, panel, sums);
+    else
+        pack_vectors(1, n, columns, B, b_row, panel, sums);
+}
+
 /* One group of rows times one panel. `layout`, `rows` and `vectors` are constants at every call, so
  * each call compiles to straight-line code with its accumulators in registers. */
 SKNET_INLINE void panel_group(const int layout, const int rows, const int vectors, ptrdiff_t k,
@@ -159,6 +193,18 @@ SKNET_INLINE void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, cons
 
 #define ONE_BY_ONE ((void)0)
 
+static inline void pack_panel(ptrdiff_t n, ptrdiff_t columns, const real_t *B, ptrdiff_t b_row,
+                              real_t *panel, real_t *sums) {
+    const ptrdiff_t width = panel_width(columns);
+    for (ptrdiff_t j = 0; sums && j < columns; j++) sums[j] = 0;
+    for (ptrdiff_t p = 0; p < n; p++)
+        for (ptrdiff_t j = 0; j < width; j++) {
+            const real_t b = j < columns ? B[p * b_row + j] : 0;
+            panel[p * width + j] = b;
+            if (sums && j < columns) sums[j] += b;
+        }
+}
+
 static void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                        const ptrdiff_t *numbers, const real_t *B, const real_t *begin, real_t *C,
                        ptrdiff_t c_row, ptrdiff_t columns, ahead_t *ahead) {
@@ -222,6 +268,7 @@ static inline void packed_product(ptrdiff_t n, ptrdiff_t k, const real_t *A, con
 /* y (n) = begin + A (n, k) b (k): a single column would leave its panel nearly empty. DOT_LANES sums run
  * side by side, p being added to number p % DOT_LANES. */
 #define DOT_LANES 8
+#define DOT_ROWS 4 /* at once: the sums of one would wait for each other */
 
 #if SKNET_VECTORS
 #define DOT_BYTES (DOT_LANES * sizeof(real_t) < VECTOR_BYTES ? DOT_LANES * sizeof(real_t) : VECTOR_BYTES)
@@ -233,26 +280,74 @@ SKNET_INLINE real_t sum_of_lanes(const real_t *s) {
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const ptrdiff_t *numbers,
-                            const real_t *b, const real_t *begin, real_t *y) {
+/* Of some rows, the sums of each. */
+SKNET_INLINE void dots_of_rows(const int rows, ptrdiff_t k, const real_t *A, const ptrdiff_t *numbers,
+                               const real_t *b, const real_t *begin, real_t *y) {
     const ptrdiff_t whole = k / DOT_LANES * DOT_LANES;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const real_t *a = row_of(A, k, numbers, i);
-        real_t sums[DOT_LANES] = {0};
+    const real_t *a[DOT_ROWS];
+    real_t sums[DOT_ROWS][DOT_LANES] = {{0}};
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++) a[i] = row_of(A, k, numbers, i);
 #if SKNET_VECTORS
-        dots_t sum[DOT_VECTORS];
+    dots_t sum[DOT_ROWS][DOT_VECTORS];
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
-        for (int v = 0; v < DOT_VECTORS; v++) sum[v] = (dots_t){0};
-        for (ptrdiff_t p = 0; p < whole; p += DOT_LANES)
+        for (int v = 0; v < DOT_VECTORS; v++) sum[i][v] = (dots_t){0};
+    for (ptrdiff_t p = 0; p < whole; p += DOT_LANES)
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
             for (int v = 0; v < DOT_VECTORS; v++)
-                sum[v] += ((const dots_t *)(a + p))[v] * ((const dots_t *)(b + p))[v];
-        memcpy(sums, sum, sizeof sums);
+                sum[i][v] += ((const dots_t *)(a[i] + p))[v] * ((const dots_t *)(b + p))[v];
+    for (int i = 0; i < rows; i++) memcpy(sums[i], sum[i], sizeof sums[i]);
 #else
-        for (ptrdiff_t p = 0; p < whole; p++) sums[p % DOT_LANES] += a[p] * b[p];
+    for (int i = 0; i < rows; i++)
+        for (ptrdiff_t p = 0; p < whole; p++) sums[i][p % DOT_LANES] += a[i][p] * b[p];
 #endif
-        for (ptrdiff_t p = whole; p < k; p++) sums[p - whole] += a[p] * b[p];
-        y[i] = (begin ? *begin : 0) + sum_of_lanes(sums);
+    for (int i = 0; i < rows; i++) {
+        for (ptrdiff_t p = whole; p < k; p++) sums[i][p - whole] += a[i][p] * b[p];
+        y[i] = (begin ? *begin : 0) + sum_of_lanes(sums[i]);
+    }
+}
+
+static inline void row_dots(ptrdiff_t n, ptrdiff_t k, const real_t *A, const ptrdiff_t *numbers,
+                            const real_t *b, const real_t *begin, real_t *y) {
+    for (; n >= DOT_ROWS; n -= DOT_ROWS) {
+        dots_of_rows(DOT_ROWS, k, A, numbers, b, begin, y);
+        if (numbers)
+            numbers += DOT_ROWS;
+        else
+            A += DOT_ROWS * k;
+        y += DOT_ROWS;
+    }
+    for (ptrdiff_t i = 0; i < n; i++)
+        dots_of_rows(1, k, numbers ? A : A + i * k, numbers ? numbers + i : NULL, b, begin, y + i);
+}
+
+/* c (k) = sum over the rows p of X[p] y[p]: the other product that would leave its panel empty. */
+static inline void sum_of_rows(ptrdiff_t n, ptrdiff_t k, const real_t *X, ptrdiff_t x_row,
+                               const ptrdiff_t *numbers, const real_t *y, real_t *c) {
+#if SKNET_VECTORS
+    if (k >= LANES) {
+        for (ptrdiff_t j = 0; j < k; j += 4 * LANES) {
+            vector_t sum[4] = {{0}};
+            ptrdiff_t begin[4]; /* of each vector: the last ones end with the row and may overlap */
+            for (int v = 0; v < 4; v++) begin[v] = j + (v + 1) * LANES < k ? j + v * LANES : k - LANES;
+            for (ptrdiff_t p = 0; p < n; p++) {
+                const real_t *x = row_of(X, x_row, numbers, p);
+#pragma GCC unroll 4
+                for (int v = 0; v < 4; v++) sum[v] += *(const vector_t *)(x + begin[v]) * y[p];
+            }
+            for (int v = 0; v < 4; v++) *(vector_t *)(c + begin[v]) = sum[v];
+        }
+        return;
+    }
+#endif
+    for (ptrdiff_t j = 0; j < k; j++) c[j] = 0;
+    for (ptrdiff_t p = 0; p < n; p++) {
+        const real_t *x = row_of(X, x_row, numbers, p);
+        for (ptrdiff_t j = 0; j < k; j++) c[j] += x[j] * y[p];
     }
 }
 

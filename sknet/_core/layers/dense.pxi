@@ -121,7 +121,7 @@ cdef class Dense(Layer):
                 columns = min(PANEL, m - j)
                 pack_panel(
                     rows.n, columns, rows.dY + j, m,
-                    panels + j * rows.batch_size + rows.first * panel_width(columns),
+                    panels + j * rows.batch_size + rows.first * panel_width(columns), NULL,
                 )
 
     cdef void backward_params(
@@ -145,16 +145,15 @@ cdef class Dense(Layer):
             return
         if rows.sparse != NULL:
             sparse_outer(rows.n, first, last, m, rows.sparse, rows.numbers, rows.dY, dW)
+            if end == self.n_params:
+                column_sums(rows.n, m, rows.dY, db)
         elif self.packs_rows(rows):
             self.outer_packed(rows, first, end // m, scratch, dW)
-            return
         else:
             gemm_transposed(
                 rows.n, first, last, self.n_in, m, rows.X[0], rows.numbers, rows.dY, scratch, dW,
-                rows.ahead,
+                db if end == self.n_params else NULL, rows.ahead,
             )
-        if end == self.n_params:
-            column_sums(rows.n, m, rows.dY, db)
 
     cdef inline void outer_packed(
         self, Rows* rows, Py_ssize_t first, Py_ssize_t last, real_t* scratch, real_t* dW
@@ -187,16 +186,17 @@ cdef class Dense(Layer):
 
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         """dW = X.T dZ, db = sum of the rows of dZ"""
+        cdef real_t* db = dW + self.n_weights
         if rows.sparse != NULL:
             sparse_outer(
                 rows.n, 0, self.n_in, self.n_out, rows.sparse, rows.numbers, rows.dY, dW
             )
+            column_sums(rows.n, self.n_out, rows.dY, db)
         else:
             gemm_transposed(
                 rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.numbers, rows.dY,
-                rows.scratch, dW, rows.ahead,
+                rows.scratch, dW, db, rows.ahead,
             )
-        column_sums(rows.n, self.n_out, rows.dY, dW + self.n_weights)
 
 
 cdef void sparse_product(

@@ -59,6 +59,6 @@ cdef class PositionDense(Layer):
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         cdef Py_ssize_t n = rows.n * self.n_positions
         gemm_transposed(
-            n, 0, self.k, self.k, self.m, rows.X[0], NULL, rows.dY, rows.scratch, dW, rows.ahead
+            n, 0, self.k, self.k, self.m, rows.X[0], NULL, rows.dY, rows.scratch, dW,
+            dW + self.n_weights, rows.ahead,
         )
-        column_sums(n, self.m, rows.dY, dW + self.n_weights)
