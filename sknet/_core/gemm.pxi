@@ -13,18 +13,22 @@ cdef extern from "ahead.h" nogil:
         ahead_t* next,
     )
 
-cdef extern from "panel.h" nogil:
+cdef extern from "pack.h" nogil:
     const Py_ssize_t PANEL  # columns of a panel
-    const Py_ssize_t LANES  # columns of a last panel with so many or fewer
     Py_ssize_t panel_width(Py_ssize_t columns)  # of a panel that holds so many
+    void pack_panel(
+        Py_ssize_t n, Py_ssize_t columns, const real_t* B, Py_ssize_t b_row, real_t* panel,
+        real_t* sums,
+    )
+    void pack_transposed(
+        Py_ssize_t rows, Py_ssize_t m, const real_t* W, real_t* panel, Py_ssize_t width
+    )
+
+cdef extern from "panel.h" nogil:
     enum:
         GROUP               # rows computed together
     const real_t* row_of(
         const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers, Py_ssize_t i
-    )
-    void pack_panel(
-        Py_ssize_t n, Py_ssize_t columns, const real_t* B, Py_ssize_t b_row, real_t* panel,
-        real_t* sums,
     )
     void product_by_rows(
         Py_ssize_t n, Py_ssize_t k, const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers,
@@ -104,16 +108,10 @@ cdef void pack_rows_transposed(
         width = panel_width(min(PANEL, k - i // PANEL * PANEL))
         columns = min(width - i % PANEL, last - i)
         panel = panels + i // PANEL * PANEL * m + i % PANEL
-        if columns == PANEL and i + PANEL <= end:
-            for p in range(m):
-                for j in range(PANEL):
-                    panel[p * PANEL + j] = W[(i - begin + j) * m + p]
-        else:
-            for p in range(m):
-                for j in range(min(columns, end - i)):
-                    panel[p * width + j] = W[(i - begin + j) * m + p]
-                for j in range(max(0, end - i), columns):
-                    panel[p * width + j] = 0
+        pack_transposed(min(columns, end - i), m, W + (i - begin) * m, panel, width)
+        for p in range(m if i + columns > end else 0):
+            for j in range(max(0, end - i), columns):
+                panel[p * width + j] = 0
         i += columns
 
 

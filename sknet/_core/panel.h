@@ -1,8 +1,6 @@
 /* Matrix products on packed panels, in GCC vector types: one text for every dtype and CPU level.
  *
- *   C (n, m) = A (n, k) B (k, m)      B in panels of PANEL columns: B[j][p][0..PANEL)
- *
- * A last panel of half the columns or fewer is half as wide.
+ *   C (n, m) = A (n, k) B (k, m)      B in panels, see pack.h
  *
  * A row of C is the sum over p = 0..k-1 in that order, behind a row to begin with, whatever n, the
  * row's place or the number of rows computed with it: so a row has the same bits alone, in a
@@ -19,27 +17,13 @@
 #include <stddef.h>
 
 #include "ahead.h"
-#include "real.h"
+#include "pack.h"
 
 /* GROUP is the rows computed together, times two vectors of a panel the accumulators: 12 of 16
  * vector registers, or 16 of 32. More would be as fast, but rows whose distance is a power of two
  * meet in a set of the cache, which has 8 places. */
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#define GROUP 8
-#elif defined(__AVX__)
-#define VECTOR_BYTES 32
-#define GROUP 6
-#else
-#define VECTOR_BYTES 16
-#define GROUP 6
-#endif
-#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real_t)))
-#define PANEL (2 * LANES)             /* columns of a panel */
+#define GROUP (VECTOR_BYTES == 64 ? 8 : 6)
 #define STRETCH (1024 / VECTOR_BYTES) /* terms of a sum between two looks ahead */
-
-/* How many columns the panel has in memory that holds `columns` columns, up to PANEL. */
-SKNET_INLINE ptrdiff_t panel_width(ptrdiff_t columns) { return columns > LANES ? PANEL : LANES; }
 
 /* How a group of rows of A lies in memory. */
 enum {
@@ -54,53 +38,6 @@ SKNET_INLINE const real_t *row_of(const real_t *X, ptrdiff_t x_row, const ptrdif
 }
 
 #if SKNET_VECTORS
-
-typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real_t)), may_alias));
-
-/* Copies the first `columns` numbers, fewer than 2 half, without a call of memcpy. */
-SKNET_INLINE void copy_columns(ptrdiff_t columns, const ptrdiff_t half, const real_t *from, real_t *to) {
-#pragma GCC unroll 5
-    for (ptrdiff_t part = half; part > 0; part /= 2)
-        if (columns & part) {
-            memcpy(to, from, part * sizeof(real_t));
-            to += part;
-            from += part;
-        }
-}
-
-/* Packs columns of B into a panel of one or two vectors. Behind them in the panel stands what follows
- * them in B, or zeros where that would be behind the last number of these rows: products with it are
- * not stored. */
-SKNET_INLINE void pack_vectors(const int vectors, ptrdiff_t n, ptrdiff_t columns, const real_t *B,
-                               ptrdiff_t b_row, real_t *panel, real_t *sums) {
-    const ptrdiff_t width = vectors * LANES, end = (n - 1) * b_row + columns;
-    vector_t sum[2] = {{0}};
-    real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
-    for (ptrdiff_t p = 0; p < n; p++) {
-        const real_t *b = B + p * b_row;
-        if (p * b_row + width > end) {
-            copy_columns(columns, LANES, b, edge);
-            b = edge;
-        }
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++) {
-            const vector_t x = *(const vector_t *)(b + v * LANES);
-            *(vector_t *)(panel + p * width + v * LANES) = x;
-            sum[v] += x;
-        }
-    }
-    if (sums) memcpy(sums, sum, columns * sizeof(real_t));
-}
-
-/* Copies up to PANEL columns of B, whose rows are b_row apart, into a panel (n, panel_width(columns));
- * sums (columns), if not NULL: OUT their sums over the rows. */
-static inline void pack_panel(ptrdiff_t n, ptrdiff_t columns, const real_t *B, ptrdiff_t b_row,
-                              real_t *panel, real_t *sums) {
-    if (columns > LANES)
-        pack_vectors(2, n, columns, B, b_row, panel, sums);
-    else
-        pack_vectors(1, n, columns, B, b_row, panel, sums);
-}
 
 /* One group of rows times one panel. `layout`, `rows` and `vectors` are constants at every call, so
  * each call compiles to straight-line code with its accumulators in registers. */
@@ -158,7 +95,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
             panel_group(layout, number, 1, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
         break;                                                                                        \
     }
-#if GROUP == 8
+#if VECTOR_BYTES == 64
 #define LARGE_CASES(layout, numbers) \
     PANEL_CASE(7, layout, numbers)   \
     PANEL_CASE(8, layout, numbers)
@@ -192,18 +129,6 @@ SKNET_INLINE void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, cons
 #else /* a compiler without vector types: the same sums, in the same order */
 
 #define ONE_BY_ONE ((void)0)
-
-static inline void pack_panel(ptrdiff_t n, ptrdiff_t columns, const real_t *B, ptrdiff_t b_row,
-                              real_t *panel, real_t *sums) {
-    const ptrdiff_t width = panel_width(columns);
-    for (ptrdiff_t j = 0; sums && j < columns; j++) sums[j] = 0;
-    for (ptrdiff_t p = 0; p < n; p++)
-        for (ptrdiff_t j = 0; j < width; j++) {
-            const real_t b = j < columns ? B[p * b_row + j] : 0;
-            panel[p * width + j] = b;
-            if (sums && j < columns) sums[j] += b;
-        }
-}
 
 static void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                        const ptrdiff_t *numbers, const real_t *B, const real_t *begin, real_t *C,
@@ -362,8 +287,9 @@ static inline void sum_of_rows(ptrdiff_t n, ptrdiff_t k, const real_t *X, ptrdif
 
 #if SKNET_VECTORS
 #define WIDE_LANES ((int)(VECTOR_BYTES / sizeof(double)))
-#define EXACT_LANES (2 * WIDE_LANES)
-#define EXACT_OTHERS 4
+#define EXACT_VECTORS (VECTOR_BYTES == 64 ? 2 : 4)
+#define EXACT_LANES (EXACT_VECTORS * WIDE_LANES)
+#define EXACT_OTHERS (8 / EXACT_VECTORS)
 #define FEW_NUMBERS 40 /* of the last columns, for which filling vectors does not pay */
 typedef double wide_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(double)), may_alias));
 typedef real_t narrow_t
@@ -384,11 +310,11 @@ SKNET_INLINE void widen(ptrdiff_t n, ptrdiff_t columns, const real_t *X, ptrdiff
     }
 }
 
-/* Some columns a of the one matrix times one or two vectors of columns b of the other. */
+/* Some columns a of the one matrix times some vectors of columns b of the other. */
 SKNET_INLINE void exact_group(ptrdiff_t n, const int others, const int vectors, const real_t *a,
                               ptrdiff_t a_row, const real_t *weight, const double *b,
                               ptrdiff_t b_row, real_t *C, ptrdiff_t c_row) {
-    wide_t sum[EXACT_OTHERS][2];
+    wide_t sum[EXACT_OTHERS][EXACT_VECTORS];
     for (int i = 0; i < others; i++)
         for (int v = 0; v < vectors; v++) sum[i][v] = (wide_t){0};
     for (ptrdiff_t p = 0; p < n; p++) {
@@ -397,24 +323,31 @@ SKNET_INLINE void exact_group(ptrdiff_t n, const int others, const int vectors, 
 #pragma GCC unroll 4
         for (int i = 0; i < others; i++) {
             const double weighed = w * a[p * a_row + i];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int v = 0; v < vectors; v++) sum[i][v] += weighed * wide[v];
         }
     }
 #pragma GCC unroll 4
     for (int i = 0; i < others; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
             *(narrow_t *)(C + i * c_row + v * WIDE_LANES) = __builtin_convertvector(sum[i][v], narrow_t);
 }
 
-#define EXACT_CASE(number)                                                             \
-    case number:                                                                       \
-        if (columns > WIDE_LANES)                                                      \
-            exact_group(n, number, 2, a, others_row, others_weight, b, b_row, c, c_row); \
-        else                                                                           \
-            exact_group(n, number, 1, a, others_row, others_weight, b, b_row, c, c_row); \
+#define EXACT_GROUP(others, vectors) \
+    exact_group(n, others, vectors, a, others_row, others_weight, b, b_row, c, c_row)
+#define EXACT_CASE(number)                          \
+    case number:                                    \
+        if (columns > EXACT_LANES / 2)              \
+            EXACT_GROUP(number, EXACT_VECTORS);     \
+        else                                        \
+            EXACT_GROUP(number, EXACT_VECTORS / 2); \
         break;
+#if VECTOR_BYTES == 64
+#define EXACT_CASES EXACT_CASE(1) EXACT_CASE(2) EXACT_CASE(3) EXACT_CASE(4)
+#else
+#define EXACT_CASES EXACT_CASE(1) EXACT_CASE(2)
+#endif
 #endif
 
 static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t m,
@@ -450,10 +383,7 @@ static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrd
             real_t *c = is_full ? C + lane + other * c_other : edge[0];
             const ptrdiff_t c_row = is_full ? c_other : EXACT_LANES;
             switch (n_sums) {
-                EXACT_CASE(1)
-                EXACT_CASE(2)
-                EXACT_CASE(3)
-                EXACT_CASE(4)
+                EXACT_CASES
             }
             if (is_full) continue;
             for (ptrdiff_t i = 0; i < n_sums; i++)

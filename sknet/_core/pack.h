@@ -1,0 +1,121 @@
+/* Panels: how matrices are laid out for the products of panel.h, and how they get there.
+ *
+ * A matrix B (k, m) in panels of PANEL columns is B[j][p][0..PANEL), one panel behind the other; a
+ * last one of half the columns or fewer is half as wide.
+ */
+#ifndef SKNET_PACK_H
+#define SKNET_PACK_H
+
+#include <stddef.h>
+#include <string.h>
+
+#include "real.h"
+
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real_t)))
+#define PANEL (2 * LANES) /* columns of a panel */
+
+/* How many columns the panel has in memory that holds `columns` columns, up to PANEL. */
+SKNET_INLINE ptrdiff_t panel_width(ptrdiff_t columns) { return columns > LANES ? PANEL : LANES; }
+
+#if SKNET_VECTORS
+
+typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real_t)), may_alias));
+typedef real_t four_t __attribute__((vector_size(4 * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
+
+/* Copies the first `columns` numbers, fewer than 2 half, without a call of memcpy. */
+SKNET_INLINE void copy_columns(ptrdiff_t columns, const ptrdiff_t half, const real_t *from, real_t *to) {
+#pragma GCC unroll 5
+    for (ptrdiff_t part = half; part > 0; part /= 2)
+        if (columns & part) {
+            memcpy(to, from, part * sizeof(real_t));
+            to += part;
+            from += part;
+        }
+}
+
+/* Packs columns of B into a panel of one or two vectors. Behind them in the panel stands what follows
+ * them in B, or zeros where that would be behind the last number of these rows: products with it are
+ * not stored. */
+SKNET_INLINE void pack_vectors(const int vectors, ptrdiff_t n, ptrdiff_t columns, const real_t *B,
+                               ptrdiff_t b_row, real_t *panel, real_t *sums) {
+    const ptrdiff_t width = vectors * LANES, end = (n - 1) * b_row + columns;
+    vector_t sum[2] = {{0}};
+    real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
+    for (ptrdiff_t p = 0; p < n; p++) {
+        const real_t *b = B + p * b_row;
+        if (p * b_row + width > end) {
+            copy_columns(columns, LANES, b, edge);
+            b = edge;
+        }
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            const vector_t x = *(const vector_t *)(b + v * LANES);
+            *(vector_t *)(panel + p * width + v * LANES) = x;
+            sum[v] += x;
+        }
+    }
+    if (sums) memcpy(sums, sum, columns * sizeof(real_t));
+}
+
+/* Copies up to PANEL columns of B, whose rows are b_row apart, into a panel (n, panel_width(columns));
+ * sums (columns), if not NULL: OUT their sums over the rows. */
+static inline void pack_panel(ptrdiff_t n, ptrdiff_t columns, const real_t *B, ptrdiff_t b_row,
+                              real_t *panel, real_t *sums) {
+    if (columns > LANES)
+        pack_vectors(2, n, columns, B, b_row, panel, sums);
+    else
+        pack_vectors(1, n, columns, B, b_row, panel, sums);
+}
+
+#else
+
+static inline void pack_panel(ptrdiff_t n, ptrdiff_t columns, const real_t *B, ptrdiff_t b_row,
+                              real_t *panel, real_t *sums) {
+    const ptrdiff_t width = panel_width(columns);
+    for (ptrdiff_t j = 0; sums && j < columns; j++) sums[j] = 0;
+    for (ptrdiff_t p = 0; p < n; p++)
+        for (ptrdiff_t j = 0; j < width; j++) {
+            const real_t b = j < columns ? B[p * b_row + j] : 0;
+            panel[p * width + j] = b;
+            if (sums && j < columns) sums[j] += b;
+        }
+}
+
+#endif
+
+/* Columns of a panel (m, width), from rows of W (rows, m): four by four, and of each row of W a line
+ * of the cache at a time, since rows whose distance is a power of two have few places there. */
+static inline void pack_transposed(ptrdiff_t rows, ptrdiff_t m, const real_t *W, real_t *panel,
+                                   ptrdiff_t width) {
+    const ptrdiff_t line = CACHE_LINE / sizeof(real_t);
+    for (ptrdiff_t begin = 0; begin < m; begin += line) {
+        const ptrdiff_t end = begin + line < m ? begin + line : m;
+        ptrdiff_t j = 0;
+#if SKNET_VECTORS
+        for (; j + 4 <= rows; j += 4) {
+            const real_t *w = W + j * m;
+            ptrdiff_t p = begin;
+            for (; p + 4 <= end; p += 4) {
+                const four_t a = *(const four_t *)(w + p), b = *(const four_t *)(w + m + p);
+                const four_t c = *(const four_t *)(w + 2 * m + p), d = *(const four_t *)(w + 3 * m + p);
+#pragma GCC unroll 4
+                for (int i = 0; i < 4; i++)
+                    *(four_t *)(panel + (p + i) * width + j) = (four_t){a[i], b[i], c[i], d[i]};
+            }
+            for (; p < end; p++)
+                for (int i = 0; i < 4; i++) panel[p * width + j + i] = w[i * m + p];
+        }
+#endif
+        for (; j < rows; j++)
+            for (ptrdiff_t p = begin; p < end; p++) panel[p * width + j] = W[j * m + p];
+    }
+}
+
+#endif
