@@ -1,7 +1,5 @@
 """A network with its numbers: declarations, flat parameters and the compiled network."""
 
-from dataclasses import asdict
-
 import numpy as np
 from scipy import sparse
 
@@ -126,7 +124,7 @@ class Program:
                 self.extend(declaration.layers)
                 self._append("Add", {}, begin)
             else:
-                self._append(type(declaration).__name__, asdict(declaration))
+                self._append(type(declaration).__name__, vars(declaration))
 
     def _append(self, name, fields, *more_slots):
         layer = self.core.LAYERS[name](self.n_columns, **fields)

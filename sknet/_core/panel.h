@@ -310,21 +310,33 @@ SKNET_INLINE void widen(ptrdiff_t n, ptrdiff_t columns, const real_t *X, ptrdiff
     }
 }
 
-/* Some columns a of the one matrix times some vectors of columns b of the other. */
+/* Some columns a of the one matrix times some vectors of columns of the other: of `wide`, or straight
+ * from b, with weights or NULL. */
 SKNET_INLINE void exact_group(ptrdiff_t n, const int others, const int vectors, const real_t *a,
-                              ptrdiff_t a_row, const real_t *weight, const double *b,
-                              ptrdiff_t b_row, real_t *C, ptrdiff_t c_row) {
+                              ptrdiff_t a_row, const real_t *a_weight, double wide[][EXACT_LANES],
+                              const real_t *b, ptrdiff_t b_row, const real_t *b_weight, real_t *C,
+                              ptrdiff_t c_row) {
     wide_t sum[EXACT_OTHERS][EXACT_VECTORS];
     for (int i = 0; i < others; i++)
         for (int v = 0; v < vectors; v++) sum[i][v] = (wide_t){0};
     for (ptrdiff_t p = 0; p < n; p++) {
-        const wide_t *wide = (const wide_t *)(b + p * b_row);
-        const double w = weight ? weight[p] : 1;
+        wide_t x[EXACT_VECTORS];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            if (wide) {
+                x[v] = *(const wide_t *)(wide[p] + v * WIDE_LANES);
+            } else {
+                const narrow_t narrow = *(const narrow_t *)(b + p * b_row + v * WIDE_LANES);
+                x[v] = __builtin_convertvector(narrow, wide_t);
+                if (b_weight) x[v] *= (double)b_weight[p];
+            }
+        }
+        const double w = a_weight ? a_weight[p] : 1;
 #pragma GCC unroll 4
         for (int i = 0; i < others; i++) {
             const double weighed = w * a[p * a_row + i];
 #pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++) sum[i][v] += weighed * wide[v];
+            for (int v = 0; v < vectors; v++) sum[i][v] += weighed * x[v];
         }
     }
 #pragma GCC unroll 4
@@ -334,14 +346,17 @@ SKNET_INLINE void exact_group(ptrdiff_t n, const int others, const int vectors, 
             *(narrow_t *)(C + i * c_row + v * WIDE_LANES) = __builtin_convertvector(sum[i][v], narrow_t);
 }
 
-#define EXACT_GROUP(others, vectors) \
-    exact_group(n, others, vectors, a, others_row, others_weight, b, b_row, c, c_row)
-#define EXACT_CASE(number)                          \
-    case number:                                    \
-        if (columns > EXACT_LANES / 2)              \
-            EXACT_GROUP(number, EXACT_VECTORS);     \
-        else                                        \
-            EXACT_GROUP(number, EXACT_VECTORS / 2); \
+#define EXACT_GROUP(others, vectors, wide)                                                        \
+    exact_group(n, others, vectors, a, others_row, others_weight, wide, b, lanes_row, lanes_weight, \
+                c, c_row)
+#define EXACT_CASE(number)                                \
+    case number:                                          \
+        if (straight)                                     \
+            EXACT_GROUP(number, EXACT_VECTORS, NULL);     \
+        else if (columns > EXACT_LANES / 2)               \
+            EXACT_GROUP(number, EXACT_VECTORS, wide);     \
+        else                                              \
+            EXACT_GROUP(number, EXACT_VECTORS / 2, wide); \
         break;
 #if VECTOR_BYTES == 64
 #define EXACT_CASES EXACT_CASE(1) EXACT_CASE(2) EXACT_CASE(3) EXACT_CASE(4)
@@ -363,18 +378,14 @@ static inline void exact_outer(ptrdiff_t n, ptrdiff_t begin, ptrdiff_t end, ptrd
 #if SKNET_VECTORS
     const real_t *lanes_weight = x_in_lanes ? weight : NULL;
     const real_t *others_weight = x_in_lanes ? NULL : weight;
-    double filled[EXACT_ROWS][EXACT_LANES] __attribute__((aligned(VECTOR_BYTES)));
+    double wide[EXACT_ROWS][EXACT_LANES] __attribute__((aligned(VECTOR_BYTES)));
     for (; lane < n_lanes; lane += EXACT_LANES) {
         const ptrdiff_t left = n_lanes - lane, columns = left < EXACT_LANES ? left : EXACT_LANES;
-        const double *b = filled[0];
-        ptrdiff_t b_row = EXACT_LANES;
+        const real_t *b = lanes + lane;
+        /* What is read once, or is in double, need not be widened first. */
+        const int straight = columns == EXACT_LANES && (SKNET_REAL_BITS == 64 || n_others <= EXACT_OTHERS);
         if (columns < EXACT_LANES && columns * n < FEW_NUMBERS) break;
-        if (SKNET_REAL_BITS == 64 && columns == EXACT_LANES && !lanes_weight) {
-            b = (const double *)(lanes + lane);
-            b_row = lanes_row;
-        } else {
-            widen(n, columns, lanes + lane, lanes_row, lanes_weight, filled);
-        }
+        if (!straight) widen(n, columns, b, lanes_row, lanes_weight, wide);
         for (ptrdiff_t other = 0; other < n_others; other += EXACT_OTHERS) {
             const ptrdiff_t n_sums = n_others - other < EXACT_OTHERS ? n_others - other : EXACT_OTHERS;
             const real_t *a = others + other;
