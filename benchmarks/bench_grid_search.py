@@ -40,7 +40,7 @@ def make(library, backend, n_jobs):
             return search.fit(X, y).cv_results_["mean_test_score"]
 
     if backend == "loky":  # its processes would be waited for at the end, for minutes
-        search.close = get_reusable_executor().shutdown
+        search.close = lambda: get_reusable_executor().shutdown()
     return search
 
 
