@@ -29,12 +29,18 @@ def available_threads():
     The cores of this process or container, no more than OMP_NUM_THREADS, one inside a nested
     joblib worker, and no more than a fair share among the fits now running in this process.
     """
-    n_threads = joblib.cpu_count()
+    affinity = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    n_threads = _cpu_count(affinity, os.environ.get("LOKY_MAX_CPU_COUNT"))
     limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if limit.isdigit() and int(limit) > 0:
         n_threads = min(n_threads, int(limit))
-    n_threads = min(n_threads, joblib.effective_n_jobs(-1))
+    n_threads = min(n_threads, joblib.effective_n_jobs(n_threads))
     return max(1, n_threads // max(1, len(_shared.leaders)))
+
+
+@functools.lru_cache(maxsize=16)  # a container's share stands in files; reading them takes 0.1 ms
+def _cpu_count(affinity, loky_max_cpu_count):
+    return joblib.cpu_count()
 
 
 def worth_while(work, total):

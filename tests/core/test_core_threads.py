@@ -205,8 +205,8 @@ def test_a_thread_that_cannot_start_makes_a_smaller_team(core64, monkeypatch, n_
 @pytest.fixture
 def eight_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
-    monkeypatch.setattr(joblib, "effective_n_jobs", lambda n_jobs: 8)
+    monkeypatch.setattr("sknet.threads._cpu_count", lambda affinity, loky_max_cpu_count: 8)
+    monkeypatch.setattr(joblib, "effective_n_jobs", lambda n_jobs: n_jobs)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,27 @@ def test_available_threads_heeds_joblib(eight_cores, monkeypatch):
     assert available_threads() == 8
     monkeypatch.setattr(joblib, "effective_n_jobs", lambda n_jobs: 1)
     assert available_threads() == 1
+
+
+def test_available_threads_heeds_a_new_limit(monkeypatch):
+    """What was found before is found again only under the same limits."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    assert available_threads() == joblib.cpu_count()
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert available_threads() == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
+def test_available_threads_heeds_the_affinity(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = os.sched_getaffinity(0)
+    assert available_threads() == joblib.cpu_count()
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert available_threads() == 1
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 @contextlib.contextmanager
