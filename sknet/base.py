@@ -482,24 +482,22 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         state.pop("_fitted_model", None)  # made again from coefs_ and intercepts_
         return state
 
-    def _raw_prediction(self, X, loss_name=None):
-        """Raw outputs (n, n_outputs_), or predictions through the link of a loss.
+    def _predict(self, X, link="identity"):
+        """Predictions through a link of the core; through "identity" the raw outputs.
 
         Of the wider of the dtypes of X and of the network, as NumPy would have it.
         """
         self._check_fitted()
         model = self._model()
-        finite = is_taken_as_it_is(X, FLOATS) and is_finite(X)
-        if not (finite and self._knows_columns(X)):
-            X = validate_data(
-                self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False,
-                ensure_all_finite=not finite,
-            )  # fmt: skip
-        loss = None if loss_name is None else model.core.LOSSES[loss_name](self.n_outputs_)
-        if X.dtype == model.params.dtype:
-            return model.predict(X, self.n_threads, loss)
-        raw = model.predict(X.astype(model.params.dtype), self.n_threads, loss)
-        return raw.astype(np.result_type(X.dtype, raw.dtype), copy=False)
+        is_ready = is_taken_as_it_is(X, FLOATS) and self._knows_columns(X)
+        if is_ready and X.dtype == model.params.dtype:
+            predictions = model.predict(X, self.n_threads, link, unchecked=True)
+            if predictions is not None:
+                return predictions
+        if not (is_ready and is_finite(X)):
+            X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False)
+        predictions = model.predict(X.astype(model.params.dtype, copy=False), self.n_threads, link)
+        return predictions.astype(np.result_type(X.dtype, predictions.dtype), copy=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -376,7 +376,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels, or 0/1 indicators.
         """
-        return self._labels(self._raw_prediction(X))
+        return self._labels(self._predict(X))
 
     def decision_function(self, X: MatrixLike) -> NDArray[Any]:
         """Raw outputs of the network: the logits.
@@ -390,7 +390,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         scores : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs_)
             Above 0 means `classes_[1]`, or that the label is present.
         """
-        raw = self._raw_prediction(X)
+        raw = self._predict(X)
         return raw[:, 0] if raw.shape[1] == 1 and not self._multilabel else raw
 
     def predict_proba(self, X: MatrixLike) -> NDArray[Any]:
@@ -407,14 +407,13 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             column is the probability of its label, above 0 and below 1.
         """
         self._check_fitted()
-        if self.out_activation_ == "softmax":
-            return self._raw_prediction(X, "softmax_log_loss")
         if self._multilabel:
-            return self._below_one(self._raw_prediction(X, "logistic_log_loss"))
-        raw = self._raw_prediction(X)
-        if raw.shape[1] > 1:
-            return np.exp(self._log_shares(raw))
-        return _core.load(raw.dtype).logistic_pairs(raw)
+            return self._below_one(self._predict(X, "logistic"))
+        if self.n_outputs_ == 1:
+            return self._predict(X, "logistic_pair")
+        if self.out_activation_ == "softmax":
+            return self._predict(X, "softmax")
+        return np.exp(self._log_shares(self._predict(X)))
 
     def predict_log_proba(self, X: MatrixLike) -> NDArray[Any]:
         """Logarithm of the probability of each class; finite wherever the logits are.
@@ -428,7 +427,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         log_proba : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        raw = self._raw_prediction(X)
+        raw = self._predict(X)
         if self.out_activation_ == "softmax":
             return log_softmax(raw, axis=1)
         if self._multilabel:  # near 1, the logarithm of what predict_proba says

@@ -91,21 +91,27 @@ class Model:
         for coef, intercept in zip(self.coefs, self.intercepts, strict=True):
             glorot_uniform(rng, coef, intercept, activation)
 
-    def predict(self, X, n_threads, loss=None):
-        """Raw outputs (n, n_out) of X, or predictions through the link of `loss`.
+    def predict(self, X, n_threads, link="identity", *, unchecked=False):
+        """Predictions of X, (n, number of predictions of the link).
+
+        None, if X is an unchecked array and there is NaN or infinity in it.
 
         Parameters
         ----------
         X : ndarray or CSR matrix of shape (n, n_in), of this model's dtype
         n_threads : int or None
-        loss : a loss of the core, or None
+        link : str
+            A name in core.LINKS; through "identity" predictions are the raw outputs.
+        unchecked : bool
+            Whether nobody has looked for NaN and infinity in X yet.
         """
-        out = np.empty((X.shape[0], self.network.n_out), self.core.DTYPE)
+        link = self.core.LINKS[link](self.network.n_out)
+        out = np.empty((X.shape[0], link.n_predictions), self.core.DTYPE)
         job = self.core.Predictor(
-            self.network, as_data(self.core, X), self.params, self.state, out, loss
+            self.network, as_data(self.core, X), self.params, self.state, out, link, unchecked
         )
         run_job(job, n_threads, work=X.shape[0] * self.network.n_weights)
-        return out
+        return None if job.is_aborted else out
 
 
 class Program:

@@ -266,7 +266,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         self._check_fitted()
-        y = self._raw_prediction(X, "poisson" if self.out_activation_ == "exp" else None)
+        y = self._predict(X, self.out_activation_)
         return y[:, 0] if y.shape[1] == 1 else y
 
     @when_available(lambda self: self._check_partial_fit())

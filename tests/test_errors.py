@@ -217,6 +217,30 @@ def test_non_finite_values_cannot_hide(activation, sizes, solver, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_values_in_a_prediction(bad, dtype):
+    """In X of the network's own dtype, which the core looks at, and of the other one."""
+    says = "NaN" if np.isnan(bad) else "infinity"
+    many = np.tile(X, (50, 1)).astype(dtype)
+    for estimator, y in estimators(n_threads=2):
+        with pytest.warns(ConvergenceWarning):
+            estimator.fit(X, y)
+        methods = ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+        for method in methods if isinstance(estimator, MLPClassifier) else methods[:1]:
+            predict = getattr(estimator, method)
+            good = predict(many)
+            for where in (0, many.size // 2, many.size - 1):
+                spoiled_rows = spoiled(many, bad, where).astype(dtype)
+                row = where // X.shape[1]
+                for rows in (spoiled_rows, spoiled_rows[row : row + 1]):
+                    with pytest.raises(ValueError, match=f"^Input X contains {says}"):
+                        predict(rows)
+            with config_context(assume_finite=True):
+                assert predict(spoiled_rows).shape == good.shape
+            np.testing.assert_array_equal(predict(many), good)
+
+
 @pytest.mark.parametrize("row", [7, 39])
 def test_non_finite_values_in_rows_that_are_not_trained_on(row):
     """Rows of weight zero, and rows held out."""

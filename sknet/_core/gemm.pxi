@@ -109,9 +109,10 @@ cdef void pack_rows_transposed(
         columns = min(width - i % PANEL, last - i)
         panel = panels + i // PANEL * PANEL * m + i % PANEL
         pack_transposed(min(columns, end - i), m, W + (i - begin) * m, panel, width)
-        for p in range(m if i + columns > end else 0):
-            for j in range(max(0, end - i), columns):
-                panel[p * width + j] = 0
+        if i + columns > end:
+            for p in range(m):
+                for j in range(max(0, end - i), columns):
+                    panel[p * width + j] = 0
         i += columns
 
 

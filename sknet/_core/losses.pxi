@@ -1,5 +1,4 @@
-# Losses, each with its link: from raw outputs Z to a value, a gradient and a prediction. A new
-# one is a class here and a line in LOSSES.
+# Losses: from raw outputs Z to a value and a gradient. A new one is a class here and a line in LOSSES.
 
 from libc.math cimport log
 
@@ -9,7 +8,7 @@ cdef class Loss:
 
     Attributes
     ----------
-    link : name of the function from raw outputs to predictions ("identity", "exp", ...)
+    link : name of the function in LINKS that makes predictions of raw outputs
     n_targets : columns of y for n_outputs raw outputs (a class index needs only one)
     value_scale : what the value is multiplied with when it is reported (see SquaredError)
     """
@@ -28,9 +27,6 @@ cdef class Loss:
         real_t* dZ,                                              # OUT (n, n_outputs)
     ) noexcept nogil:
         return 0
-
-    cdef void inverse_link(self, Py_ssize_t n, real_t* Z) noexcept nogil:
-        """Z (n, n_outputs) becomes the prediction."""
 
 
 cdef inline double row_weight(const real_t* weight, Py_ssize_t i) noexcept nogil:
@@ -82,11 +78,6 @@ cdef class Poisson(Loss):
             value += row_weight(weight, i) * row
         return value
 
-    cdef void inverse_link(self, Py_ssize_t n, real_t* Z) noexcept nogil:
-        cdef Py_ssize_t i
-        for i in range(n * self.n_outputs):
-            Z[i] = real_exp(Z[i])
-
 
 cdef class LogisticLoss(Loss):
     """Log-loss of independent yes/no outputs: log(1 + exp(z)) - y z, gradient p - y, p = logistic(z)."""
@@ -110,11 +101,6 @@ cdef class LogisticLoss(Loss):
             dZ[i] = real_logistic(Z[i]) - y[i]
         return value
 
-    cdef void inverse_link(self, Py_ssize_t n, real_t* Z) noexcept nogil:
-        cdef Py_ssize_t i
-        for i in range(n * self.n_outputs):
-            Z[i] = real_logistic(Z[i])
-
 
 cdef class SoftmaxLoss(Loss):
     """Log-loss over classes: log sum_k exp(z_k) - z_y, gradient softmax(z) - onehot(y).
@@ -137,41 +123,11 @@ cdef class SoftmaxLoss(Loss):
         for i in range(n):
             z = Z + i * m
             p = dZ + i * m
-            highest = row_max(m, z)
-            total = 0
-            for k in range(m):
-                p[k] = real_exp(z[k] - highest)
-            for k in range(m):
-                total += p[k]
-            for k in range(m):
-                p[k] /= total
+            total = softmax(m, z, p, &highest)
             k = <Py_ssize_t> y[i]
             value += row_weight(weight, i) * (log(total) + highest - z[k])
             p[k] -= 1
         return value
-
-    cdef void inverse_link(self, Py_ssize_t n, real_t* Z) noexcept nogil:
-        cdef Py_ssize_t i, k, m = self.n_outputs
-        cdef real_t highest, total
-        cdef real_t* z
-        for i in range(n):
-            z = Z + i * m
-            highest = row_max(m, z)
-            total = 0
-            for k in range(m):
-                z[k] = real_exp(z[k] - highest)
-            for k in range(m):
-                total += z[k]
-            for k in range(m):
-                z[k] /= total
-
-
-cdef inline real_t row_max(Py_ssize_t m, const real_t* z) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef real_t highest = z[0]
-    for k in range(1, m):
-        highest = real_max(highest, z[k])
-    return highest
 
 
 cdef class LogisticSquaredError(Loss):
@@ -198,23 +154,6 @@ cdef class LogisticSquaredError(Loss):
                 dZ[k] = 2 * difference * a * (1 - a)
             value += row_weight(weight, i) * row
         return value
-
-    cdef void inverse_link(self, Py_ssize_t n, real_t* Z) noexcept nogil:
-        cdef Py_ssize_t i
-        for i in range(n * self.n_outputs):
-            Z[i] = real_logistic(Z[i])
-
-
-def logistic_pairs(const real_t[:, ::1] Z not None):
-    """Z (n, 1) to the probabilities (n, 2) of no and of yes: 1 - p would lose the small ones."""
-    cdef Py_ssize_t i, n = Z.shape[0]
-    out = np.empty((n, 2), DTYPE)
-    cdef real_t[:, ::1] p = out
-    with nogil:
-        for i in range(n):
-            p[i, 0] = real_logistic(-Z[i, 0])
-            p[i, 1] = real_logistic(Z[i, 0])
-    return out
 
 
 LOSSES = {

@@ -6,10 +6,14 @@ cdef enum:
 
 
 cdef class Predictor(Job):
-    """out (n_samples, n_out) = raw outputs, or predictions where `loss` gives the link."""
+    """out (n_samples, link.n_predictions) = predictions, or raw outputs where there is no link.
+
+    Where dense X may hold NaN or infinity, `looks` has each block looked through before its
+    products; if there are any, the job is aborted.
+    """
 
     cdef readonly Network network
-    cdef Loss loss
+    cdef Link link
     cdef Data data
     cdef real_t[:, ::1] out
     cdef object arrays
@@ -17,6 +21,7 @@ cdef class Predictor(Job):
     cdef real_t[:, :] scratch  # (size, ...) per worker: X made dense, all slots, layer scratch
     cdef Py_ssize_t[::1] rows    # (n_samples) row numbers of sparse X
     cdef Py_ssize_t block_rows, width
+    cdef bint looks
     cdef bint densifies  # sparse X, for a first layer that wants it dense
     cdef Workspace workspace
     cdef const Py_ssize_t[:, ::1] tiles
@@ -24,15 +29,22 @@ cdef class Predictor(Job):
 
     def __init__(
         self, Network network not None, Data data not None, const real_t[::1] params not None,
-        const real_t[::1] state not None, real_t[:, ::1] out not None, Loss loss=None,
+        const real_t[::1] state not None, real_t[:, ::1] out not None, Link link=None,
+        bint looks=False,
     ):
         if network.n_in != data.n_features:
             raise ValueError(f"X has {data.n_features} columns, the network takes {network.n_in}")
         if params.shape[0] != network.n_params or state.shape[0] != network.n_state:
             raise ValueError("params and state must have network.n_params and network.n_state elements")
-        if out.shape[0] != data.n_samples or out.shape[1] != network.n_out:
-            raise ValueError("out must have a row per row of X and a column per output")
-        self.network, self.data, self.loss, self.out = network, data, loss, out
+        self.link = Link(network.n_out) if link is None else link
+        if self.link.n_outputs != network.n_out:
+            raise ValueError(
+                f"the link takes {self.link.n_outputs} columns, the network has {network.n_out}"
+            )
+        if out.shape[0] != data.n_samples or out.shape[1] != self.link.n_predictions:
+            raise ValueError("out must have a row per row of X and a column per prediction")
+        self.network, self.data, self.out = network, data, out
+        self.looks = looks and not data.is_sparse
         self.params = params
         self.arrays = (params, state)
         self.block_rows = min(PREDICT_ROWS, max(1, data.n_samples))
@@ -95,13 +107,16 @@ cdef class Predictor(Job):
             return
         while True:
             block = team_next(&self.team, rank, n_blocks, NULL)
-            if block == n_blocks:
+            if block == n_blocks or team_is_aborted(&self.team):
                 break
             first = block * self.block_rows
             n = min(self.block_rows, self.data.n_samples - first)
             ws.n = n
             if not self.data.is_sparse:
                 ws.X = self.data.X + first * self.data.n_features
+                if self.looks and not real_all_finite(n * self.data.n_features, ws.X):
+                    team_abort(&self.team)
+                    break
             elif not self.densifies:
                 ws.sparse = &self.data.csr
                 ws.numbers = &self.rows[first]
@@ -109,8 +124,4 @@ cdef class Predictor(Job):
                 self.data.gather_X(n, &self.rows[first], X)
                 ws.X = X
             self.network.predict(&ws, n)
-            memcpy(
-                &self.out[first, 0], ws.Y[n_steps - 1], n * self.network.n_out * sizeof(real_t)
-            )
-            if self.loss is not None:
-                self.loss.inverse_link(n, &self.out[first, 0])
+            self.link.predict(n, ws.Y[n_steps - 1], &self.out[first, 0])

@@ -81,9 +81,13 @@ static inline ptrdiff_t team_next(team_t *team, int rank, ptrdiff_t n, const ptr
     return n;
 }
 
-/* Lets waiting workers go home: the calling thread never came. */
+/* Lets waiting workers go home: the calling thread never came, or the result is not wanted. */
 static inline void team_abort(team_t *team) {
     atomic_store_explicit(&team->aborted, 1, memory_order_release);
+}
+
+static inline int team_is_aborted(team_t *team) {
+    return atomic_load_explicit(&team->aborted, memory_order_relaxed);
 }
 
 /* All workers meet. Returns 0, or 1 if the team was aborted. Each gets its share of the next phase
@@ -97,7 +101,7 @@ static inline int team_meet(team_t *team, int rank) {
         return 0;
     }
     for (int spins = 0; atomic_load_explicit(&team->phase, memory_order_acquire) == phase;) {
-        if (atomic_load_explicit(&team->aborted, memory_order_relaxed)) return 1;
+        if (team_is_aborted(team)) return 1;
         if (spins < SPINS) {
             spins++;
             sknet_pause();

@@ -8,6 +8,7 @@ cdef extern from "team.h" nogil:
     void team_start(team_t* team, int size, share_t* shares)
     Py_ssize_t team_next(team_t* team, int rank, Py_ssize_t n, const Py_ssize_t* begins)
     void team_abort(team_t* team)
+    bint team_is_aborted(team_t* team)
     bint team_meet(team_t* team, int rank)
 
 
@@ -34,6 +35,10 @@ cdef class Job:
     def abort(self):
         """Sends waiting workers home; called when rank 0 cannot come."""
         team_abort(&self.team)
+
+    @property
+    def is_aborted(self):
+        return team_is_aborted(&self.team)
 
     cdef void run(self, int rank) noexcept nogil:
         pass

@@ -86,12 +86,13 @@ def train(
     return Run(params, state, moments, results)
 
 
-def predict(core, network, X, params, state=None, loss=None, size=1):
-    """Raw outputs, or predictions where a loss gives the link."""
+def predict(core, network, X, params, state=None, link="identity", size=1):
+    """Predictions through a link of this name."""
     state = network.initial_state() if state is None else state
-    out = np.full((X.shape[0], network.n_out), np.nan, core.DTYPE)
+    link = core.LINKS[link](network.n_out)
+    out = np.full((X.shape[0], link.n_predictions), np.nan, core.DTYPE)
     params = as_real(core, params)
-    work(core.Predictor(network, make_data(core, X), params, state, out, loss), size)
+    work(core.Predictor(network, make_data(core, X), params, state, out, link), size)
     return out
 
 

@@ -39,8 +39,8 @@ class Parts:
         )
 
     def predictor(self, **changed):
-        parts = {"out": real(self.core, 5, 2)} | vars(self) | changed
-        names = ("network", "data", "params", "state", "out")
+        parts = {"out": real(self.core, 5, 2), "link": None} | vars(self) | changed
+        names = ("network", "data", "params", "state", "out", "link")
         return self.core.Predictor(*(parts[name] for name in names))
 
 
@@ -165,6 +165,10 @@ def test_predictor(core, parts):
     for shape in ((4, 2), (5, 3)):
         with pytest.raises(ValueError, match="out must have a row per row of X and a column per"):
             parts.predictor(out=real(core, *shape))
+    with pytest.raises(ValueError, match="the link takes 3 columns, the network has 2"):
+        parts.predictor(link=core.LINKS["softmax"](3))
+    with pytest.raises(ValueError, match="n_outputs must be 1, got 2"):
+        core.LINKS["logistic_pair"](2)
 
 
 @pytest.mark.parametrize("name", ["network", "loss", "optimizer", "data", "params", "moments"])

@@ -76,17 +76,16 @@ def test_a_row_has_the_same_bits_anywhere(core, kind):
     network = make_network(core, kind, 21, 3, width=39)
     X = as_real(core, rng.normal(size=(211, 21)))
     params = rng.normal(size=network.n_params)
-    loss = core.LOSSES["softmax_log_loss"](3)
-    together = predict(core, network, X, params, loss=loss)
+    together = predict(core, network, X, params, link="softmax")
     for i in (*range(14), 94, 95, 96, 97, 98, 209, 210):
-        assert (predict(core, network, X[i : i + 1], params, loss=loss) == together[i]).all()
+        assert (predict(core, network, X[i : i + 1], params, link="softmax") == together[i]).all()
     for n in range(1, 14):
-        assert (predict(core, network, X[:n], params, loss=loss) == together[:n]).all()
-        assert (predict(core, network, X[n:], params, loss=loss) == together[n:]).all()
+        assert (predict(core, network, X[:n], params, link="softmax") == together[:n]).all()
+        assert (predict(core, network, X[n:], params, link="softmax") == together[n:]).all()
     order = rng.permutation(211)
-    assert (predict(core, network, X[order], params, loss=loss) == together[order]).all()
+    assert (predict(core, network, X[order], params, link="softmax") == together[order]).all()
     for size in (2, 3, 8):
-        assert (predict(core, network, X, params, loss=loss, size=size) == together).all()
+        assert (predict(core, network, X, params, link="softmax", size=size) == together).all()
 
 
 @pytest.mark.parametrize("k", [1, 6, 33, 129])

@@ -113,6 +113,27 @@ def test_team_predicts(core):
             assert (out == predict(core, network, X, params)).all()
 
 
+def test_prediction_that_looks_for_nan(core):
+    """NaN and infinity in any row, seen by any worker, abort the job, which may then run again."""
+    network = core.Network([core.Dense(5, 3, "relu")])
+    X = np.ones((1001, 5), core.DTYPE)
+    params, out = np.ones(network.n_params, core.DTYPE), np.empty((1001, 3), core.DTYPE)
+    job = core.Predictor(
+        network, make_data(core, X), params, network.initial_state(), out, looks=True
+    )
+    for size in (1, 3):
+        with Team(size, work=0) as team:
+            for row, bad in [(0, np.nan), (500, np.inf), (1000, -np.inf)]:
+                X[row, row % 5] = bad
+                in_time(team.run, job)
+                assert job.is_aborted
+                X[row, row % 5] = 1
+                out.fill(np.nan)
+                in_time(team.run, job)
+                assert not job.is_aborted
+                assert (out == 6).all()
+
+
 def test_every_worker_is_called_once(core64):
     class Calls(core64.Job):
         ranks = []

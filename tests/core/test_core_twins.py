@@ -62,13 +62,20 @@ def softmax_log_loss(Z, y):
     return -log_softmax(Z, axis=1) * onehot, softmax(Z, axis=1) - onehot
 
 
-# Value and gradient per element, before weights; and the link's inverse.
+# Value and gradient per element, before weights.
 LOSSES = {
-    "squared_error": (lambda Z, y: (0.5 * (Z - y) ** 2, Z - y), lambda Z: Z),
-    "poisson": (poisson, np.exp),
-    "logistic_log_loss": (lambda Z, y: (np.logaddexp(0, Z) - y * Z, expit(Z) - y), expit),
-    "softmax_log_loss": (softmax_log_loss, lambda Z: softmax(Z, axis=1)),
-    "logistic_squared_error": (logistic_squared_error, expit),
+    "squared_error": lambda Z, y: (0.5 * (Z - y) ** 2, Z - y),
+    "poisson": poisson,
+    "logistic_log_loss": lambda Z, y: (np.logaddexp(0, Z) - y * Z, expit(Z) - y),
+    "softmax_log_loss": softmax_log_loss,
+    "logistic_squared_error": logistic_squared_error,
+}
+LINKS = {
+    "identity": lambda Z: Z,
+    "exp": np.exp,
+    "logistic": expit,
+    "logistic_pair": lambda z: np.hstack([expit(-z), expit(z)]),
+    "softmax": lambda Z: softmax(Z, axis=1),
 }
 
 
@@ -93,7 +100,7 @@ def test_loss(core, name, n_out, weighted):
     y = make_targets(rng, name, 23, n_out)
     w = as_real(core, rng.uniform(0, 2, 23)).astype(float) if weighted else None
     value, dZ = loss_of(core, name, Z, y, w)
-    values, gradient = LOSSES[name][0](Z, y)
+    values, gradient = LOSSES[name](Z, y)
     expected = np.sum(values.sum(axis=1) * (1 if w is None else w))
     if name == "squared_error":  # reported as a mean over outputs, as scikit-learn does
         expected /= n_out
@@ -102,16 +109,26 @@ def test_loss(core, name, n_out, weighted):
     close(core, dZ, gradient, scale=1 if name != "poisson" else 100)
 
 
-@pytest.mark.parametrize("name", REGISTRY.LOSSES)
-def test_prediction_is_the_inverse_link(core, name):
-    Z = np.random.default_rng(0).normal(scale=3, size=(200, 4))
-    nothing = core.Network([core.Dropout(4, 0.5)])
-    raw = predict(core, nothing, Z, [])
-    close(core, raw, Z)
-    out = predict(core, nothing, raw, [], loss=core.LOSSES[name](4))
+@pytest.mark.parametrize("name", REGISTRY.LINKS)
+def test_link(core, name):
+    n_out = 1 if name == "logistic_pair" else 4
+    Z = as_real(core, np.random.default_rng(0).normal(scale=3, size=(200, n_out)))
+    out = predict(core, core.Network([core.Dropout(n_out, 0.5)]), Z, [], link=name)
     np.testing.assert_allclose(
-        out, LOSSES[name][1](raw.astype(float)), rtol=1e-6 if np.float32 == core.DTYPE else 1e-13
+        out, LINKS[name](Z.astype(float)), rtol=1e-6 if np.float32 == core.DTYPE else 1e-13
     )
+
+
+@pytest.mark.parametrize("name", REGISTRY.LOSSES)
+def test_predictions_through_the_link_of_a_loss_are_what_it_compares_with_y(core, name):
+    link = core.LOSSES[name](2).link
+    Z = as_real(core, np.random.default_rng(0).normal(size=(5, 2)))
+    predictions = predict(core, core.Network([core.Dropout(2, 0.5)]), Z, [], link=link)
+    if name == "softmax_log_loss":
+        gradient = loss_of(core, name, Z, np.zeros((5, 1)))[1] - predictions
+        close(core, gradient, np.tile([-1.0, 0.0], (5, 1)))
+    else:
+        close(core, loss_of(core, name, Z, predictions)[1], np.zeros((5, 2)))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -124,7 +141,7 @@ def test_loss_is_finite_at_extreme_logits(core, name, weighted):
     for target in (0.0, 1.0):
         y = np.full((4, 1 if name == "softmax_log_loss" else 2), target)
         value, dZ = loss_of(core, name, Z, y, w)
-        values, gradient = LOSSES[name][0](Z, y)
+        values, gradient = LOSSES[name](Z, y)
         assert np.isfinite(value)
         close(core, value, values.sum())
         close(core, dZ, gradient)
@@ -146,8 +163,8 @@ def test_loss_of_nan_is_nan(core, name):
 def test_probabilities_stay_strictly_positive(core):
     Z = np.array([[-800.0, 800.0], [-90.0, 0.0]])
     nothing = core.Network([core.Dropout(2, 0.0)])
-    assert (predict(core, nothing, Z, [], loss=core.LOSSES["logistic_log_loss"](2)) > 0).all()
-    assert (predict(core, nothing, Z, [], loss=core.LOSSES["softmax_log_loss"](2)) > 0).all()
+    assert (predict(core, nothing, Z, [], link="logistic") > 0).all()
+    assert (predict(core, nothing, Z, [], link="softmax") > 0).all()
 
 
 # --------------------------------------------------------------------------------------------

@@ -1,0 +1,92 @@
+# Links: from raw outputs to predictions. A new one is a class here and a line in LINKS.
+
+cdef class Link:
+    """The identity, and the base of the others.
+
+    Attributes
+    ----------
+    n_outputs : columns of the raw outputs
+    n_predictions : columns of the predictions
+    """
+
+    cdef readonly Py_ssize_t n_outputs, n_predictions
+
+    def __cinit__(self, Py_ssize_t n_outputs):
+        self.n_outputs = self.n_predictions = n_outputs
+
+    cdef void predict(
+        self, Py_ssize_t n,
+        const real_t* Z,  # IN  (n, n_outputs)
+        real_t* out,      # OUT (n, n_predictions)
+    ) noexcept nogil:
+        memcpy(out, Z, n * self.n_outputs * sizeof(real_t))
+
+
+cdef class Exponential(Link):
+    """exp(z)"""
+
+    cdef void predict(self, Py_ssize_t n, const real_t* Z, real_t* out) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n * self.n_outputs):
+            out[i] = real_exp(Z[i])
+
+
+cdef class LogisticLink(Link):
+    """1 / (1 + exp(-z)), of each output by itself"""
+
+    cdef void predict(self, Py_ssize_t n, const real_t* Z, real_t* out) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n * self.n_outputs):
+            out[i] = real_logistic(Z[i])
+
+
+cdef class LogisticPair(Link):
+    """The probabilities of no and of yes, of one output: 1 - p would lose the small ones."""
+
+    def __cinit__(self, Py_ssize_t n_outputs):
+        if n_outputs != 1:
+            raise ValueError(f"n_outputs must be 1, got {n_outputs}")
+        self.n_predictions = 2
+
+    cdef void predict(self, Py_ssize_t n, const real_t* Z, real_t* out) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n):
+            out[2 * i] = real_logistic(-Z[i])
+            out[2 * i + 1] = real_logistic(Z[i])
+
+
+cdef class Softmax(Link):
+    """exp(z_k) / sum_j exp(z_j)"""
+
+    cdef void predict(self, Py_ssize_t n, const real_t* Z, real_t* out) noexcept nogil:
+        cdef Py_ssize_t i, m = self.n_outputs
+        cdef real_t highest
+        for i in range(n):
+            softmax(m, Z + i * m, out + i * m, &highest)
+
+
+cdef inline real_t softmax(
+    Py_ssize_t m, const real_t* z, real_t* p, real_t* highest
+) noexcept nogil:
+    """p (m) = exp(z) / sum of exp(z); returns the sum, of exp(z - highest)."""
+    cdef Py_ssize_t k
+    cdef real_t total = 0
+    highest[0] = z[0]
+    for k in range(1, m):
+        highest[0] = real_max(highest[0], z[k])
+    for k in range(m):
+        p[k] = real_exp(z[k] - highest[0])
+    for k in range(m):
+        total += p[k]
+    for k in range(m):
+        p[k] /= total
+    return total
+
+
+LINKS = {
+    "identity": Link,
+    "exp": Exponential,
+    "logistic": LogisticLink,
+    "logistic_pair": LogisticPair,
+    "softmax": Softmax,
+}
