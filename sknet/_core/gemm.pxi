@@ -54,15 +54,11 @@ cdef extern from "panel.h" nogil:
         Py_ssize_t n, Py_ssize_t k, const real_t* X, Py_ssize_t x_row, const Py_ssize_t* numbers,
         const real_t* y, real_t* c,
     )
-    const Py_ssize_t EXACT_ROWS  # that it takes at the most
-    void exact_outer(
-        Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t m, const real_t* X,
-        Py_ssize_t x_row, const real_t* weight, const real_t* Y, real_t* C,
-    )
 
 
 cdef enum:
     LARGE = 32768  # numbers of a matrix that is worth fetching ahead
+    STRIP = 64     # sums in double that run side by side
 
 
 cdef inline Py_ssize_t n_panels(Py_ssize_t m) noexcept nogil:
@@ -211,6 +207,55 @@ cdef void gemm_transposed(
         product_by_columns(
             end - begin, n, X + begin, k, numbers, packed, C + j, m, columns, ahead
         )
+
+
+cdef void exact_outer(
+    Py_ssize_t n, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t k, Py_ssize_t m,
+    const real_t* X,       # IN  (n, k)
+    const real_t* weight,  # IN  (n) or NULL
+    const real_t* Y,       # IN  (n, m)
+    real_t* C,             # OUT (end - begin, m)
+) noexcept nogil:
+    """C = X[:, begin:end].T @ (weight * Y), in double; column k of X is all ones.
+
+    With float inputs the products are exact, or nearly so with weights, and so are the sums: a row
+    of weight 2 then counts as two copies of it to the last bit, and the order of the rows does not
+    matter.
+    """
+    cdef Py_ssize_t i, last = min(end, k)
+    cdef real_t one = 1
+    if m == 1:
+        exact_sums(n, last - begin, Y, 1, weight, X + begin, k, C)
+    else:
+        for i in range(begin, last):
+            exact_sums(n, m, X + i, k, weight, Y, m, C + (i - begin) * m)
+    if end > k:
+        exact_sums(n, m, &one, 0, weight, Y, m, C + (k - begin) * m)
+
+
+cdef void exact_sums(
+    Py_ssize_t n, Py_ssize_t m,
+    const real_t* x, Py_ssize_t x_step,  # IN  (n) so far apart
+    const real_t* weight,                # IN  (n) or NULL
+    const real_t* Y, Py_ssize_t y_row,   # IN  (n, m), rows so far apart
+    real_t* out,                         # OUT (m)
+) noexcept nogil:
+    """out = sum over p of weight[p] * x[p] * Y[p], in double"""
+    cdef Py_ssize_t strip, first, columns, p, j
+    cdef double w
+    cdef double[STRIP] sums
+    for strip in range((m + STRIP - 1) // STRIP):
+        first = strip * STRIP
+        columns = min(STRIP, m - first)
+        memset(sums, 0, sizeof(sums))
+        for p in range(n):
+            w = x[p * x_step]
+            if weight != NULL:
+                w *= weight[p]
+            for j in range(columns):
+                sums[j] += w * Y[p * y_row + first + j]
+        for j in range(columns):
+            out[first + j] = <real_t> sums[j]
 
 
 cdef void gemm_packed(

@@ -15,7 +15,7 @@ ctypedef struct Step:
 ctypedef struct Workspace:
     # Where one worker finds everything while it passes rows through the network.
     Py_ssize_t n             # rows
-    Py_ssize_t batch_size    # rows of a full mini-batch
+    Batching batching
     uint64_t key             # for random numbers: of this mini-batch
     const real_t* W          # (n_params)
     const real_t* state      # (n_state)
@@ -123,11 +123,11 @@ cdef class Network:
     def __dealloc__(self):
         PyMem_Free(self.steps)
 
-    cdef bint reads_in_place(self, Py_ssize_t batch_size):
+    cdef bint reads_in_place(self, Batching batching):
         """Whether all layers that read slot 0 take rows of the training data where they stand."""
         cdef Py_ssize_t i
         for i in range(self.n_steps):
-            if 0 in self.inputs[i] and not (<Layer> self.layers[i]).reads_in_place(batch_size):
+            if 0 in self.inputs[i] and not (<Layer> self.layers[i]).reads_in_place(batching):
                 return False
         return True
 
@@ -164,7 +164,7 @@ cdef class Network:
         cdef int which
         rows.n = n
         rows.first = first
-        rows.batch_size = ws.batch_size
+        rows.batching = ws.batching
         rows.key = mix_key(ws.key, i)
         rows.W = ws.W + step.params
         rows.state = ws.state + step.state
@@ -253,7 +253,7 @@ cdef class Network:
         cdef Py_ssize_t r, j, m = (<Layer> self.steps[i].layer).n_out
         if ws.weight == NULL or (<Layer> self.steps[i].layer).n_params == 0:
             return
-        if (<Layer> self.steps[i].layer).weighs_rows(ws.batch_size):
+        if (<Layer> self.steps[i].layer).weighs_rows(ws.batching):
             return
         for r in range(rows.n):
             for j in range(m):

@@ -95,6 +95,7 @@ cdef class Trainer(Job):
         self.params, self.state, self.moments = params, state, moments
         self.batch_size = min(batch_size, data.n_samples)
         self.n_batches = (data.n_samples + self.batch_size - 1) // self.batch_size
+        self.workspace.batching = Batching(self.batch_size, self.n_batches == 1)
         self.alpha = alpha
         self.mean_weight = mean_weight
         self.total_weight = total_weight
@@ -103,7 +104,7 @@ cdef class Trainer(Job):
         self.tiles = network.tiles()
         self.arrays = [params, state, moments, input_gradient]
         self.gathers = not (
-            network.takes_sparse if data.is_sparse else network.reads_in_place(self.batch_size)
+            network.takes_sparse if data.is_sparse else network.reads_in_place(self.workspace.batching)
         )
         self.pointers = <real_t**> PyMem_Calloc(4 * network.n_steps, sizeof(real_t*))
         if self.pointers == NULL:
@@ -116,12 +117,11 @@ cdef class Trainer(Job):
         self.workspace.dY = self.pointers + network.n_steps
         self.workspace.cache = self.pointers + 2 * network.n_steps
         self.workspace.block_params = self.pointers + 3 * network.n_steps
-        self.workspace.batch_size = self.batch_size
         for i, layer in enumerate(network.layers):
             self.workspace.Y[i] = self.allocate((<Layer> layer).n_out * self.batch_size)
             self.workspace.dY[i] = self.allocate((<Layer> layer).n_out * self.batch_size)
             self.workspace.cache[i] = self.allocate((<Layer> layer).n_cache * self.batch_size)
-            if (<Layer> layer).n_params and (<Layer> layer).sums_by_blocks(self.batch_size):
+            if (<Layer> layer).n_params and (<Layer> layer).sums_by_blocks(self.workspace.batching):
                 self.workspace.block_params[i] = self.allocate((<Layer> layer).n_params * self.n_blocks)
         self.workspace.block_state = self.allocate(network.n_block_state * self.n_blocks)
         self.gathered[0] = NULL  # allocated by the first epoch that needs it

@@ -242,12 +242,12 @@ def test_a_block_without_weight_leaves_batch_norm_finite(core):
 
 def test_a_mini_batch_without_weight_adds_nothing(core):
     """Where mini-batches are divided by the mean weight of all rows."""
-    network, loss, X, y, weight, params = problem("Dense", core, 20)
+    network, loss, X, y, weight, params = problem("Dense", core, 30)
     weight[:10] = 0
     runs = [
         train(core, network, loss, X[part], y[part], weight[part], params=params, batch_size=10,
               mean_weight=0.5)
-        for part in (slice(20), slice(10, 20))
+        for part in (slice(30), slice(10, 30))
     ]  # fmt: skip
     assert runs[0].same_bits(runs[1])
     assert runs[0].moments.any()

@@ -10,11 +10,11 @@ from sknet import _core, layers
 from sknet.model import Program
 
 REGISTRY = _core.load(np.float64)
-EXACT_SIZE = 32768  # of dense.pxi: products up to which parameter sums are made in double
 STEP = 3e-6
 
-# (rows, rows per mini-batch, columns of X and units): sums in double, and packed products
-SIZES = {"exact": (21, 8, 6), "packed": (160, 64, 24)}
+# (rows, rows per mini-batch, columns of X and units): one small mini-batch, with sums in double;
+# several mini-batches, the last one smaller; the same with packed products
+SIZES = {"exact": (21, 21, 6), "small": (21, 8, 6), "packed": (160, 64, 24)}
 
 
 class Problem:
@@ -22,7 +22,6 @@ class Problem:
 
     def __init__(self, core, kind, activation, loss, weighted, size, seed=0):
         n, batch_size, width = SIZES[size]
-        assert (batch_size * width**2 > EXACT_SIZE) == (size == "packed")
         rng = np.random.default_rng(seed)
         self.n, self.n_out, self.core = n, 3, core
         self.network = make_network(

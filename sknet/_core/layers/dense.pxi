@@ -4,7 +4,8 @@ cdef enum:
     MIN_TILE = 768      # parameters of a tile, at the least
     CACHE_SIZE = 32768  # parameters of a tile that stay in the cache with their moments
     PACKED_PANELS = 4   # of dZ, from which on it pays to pack X too
-    EXACT_SIZE = 32768  # products up to which mini-batches of one block are summed in double
+    EXACT_ROWS = 63     # fewer than two blocks of a mini-batch have
+    EXACT_SIZE = 32768  # products up to which a single mini-batch of one block is summed in double
 
 
 cdef inline Py_ssize_t tile_rows(Py_ssize_t k, Py_ssize_t m) noexcept nogil:
@@ -22,8 +23,8 @@ cdef class Dense(Layer):
     `shared` holds W packed for the forward product and, behind it, W.T packed for the backward
     one; `cache` holds dZ of the mini-batch packed for the tiles of a wide layer. Tiles are whole
     rows. Gradients are summed by blocks where the blocks' sums are fewer numbers than X and dY,
-    which other cores would have to fetch. Steps so small that time goes elsewhere sum by tiles
-    and in double, with the row weights: see exact_outer in panel.h.
+    which other cores would have to fetch. A single small mini-batch sums by tiles and in double,
+    with the row weights: see exact_outer in gemm.pxi.
     """
 
     cdef readonly Activation activation
@@ -47,16 +48,19 @@ cdef class Dense(Layer):
             self.n_cache = packed_columns(n_units)
             self.n_tile_scratch = tile_rows(n_in, n_units)
 
-    cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
-        return batch_size <= EXACT_ROWS and batch_size * self.n_weights <= EXACT_SIZE
-
-    cdef bint reads_in_place(self, Py_ssize_t batch_size) noexcept nogil:
-        return not self.weighs_rows(batch_size)
-
-    cdef bint sums_by_blocks(self, Py_ssize_t batch_size) noexcept nogil:
+    cdef bint weighs_rows(self, Batching batching) noexcept nogil:
         return (
-            not self.weighs_rows(batch_size)
-            and max_blocks(batch_size) * self.n_params < batch_size * (self.n_in + self.n_out)
+            batching.is_whole
+            and batching.size <= EXACT_ROWS and batching.size * self.n_weights <= EXACT_SIZE
+        )
+
+    cdef bint reads_in_place(self, Batching batching) noexcept nogil:
+        return not self.weighs_rows(batching)
+
+    cdef bint sums_by_blocks(self, Batching batching) noexcept nogil:
+        return (
+            not self.weighs_rows(batching)
+            and max_blocks(batching.size) * self.n_params < batching.size * (self.n_in + self.n_out)
         )
 
     cdef void prepare(
@@ -70,7 +74,7 @@ cdef class Dense(Layer):
     cdef void forward(self, Rows* rows) noexcept nogil:
         """Y = f(X W + b); makes ready what prepare_rows() will write of the cache."""
         cdef ahead_t ahead = write_ahead(
-            self.panels(rows) + rows.first * PANEL, rows.batch_size * PANEL * sizeof(real_t),
+            self.panels(rows) + rows.first * PANEL, rows.batching.size * PANEL * sizeof(real_t),
             rows.n * PANEL * sizeof(real_t), 0, self.n_out // PANEL if self.packs_rows(rows) else 0,
             rows.ahead,
         )
@@ -104,7 +108,7 @@ cdef class Dense(Layer):
         """Whether `cache` holds the packed dZ."""
         return (
             self.packs and rows.sparse == NULL
-            and not self.weighs_rows(rows.batch_size) and not self.sums_by_blocks(rows.batch_size)
+            and not self.weighs_rows(rows.batching) and not self.sums_by_blocks(rows.batching)
         )
 
     cdef inline real_t* panels(self, Rows* rows) noexcept nogil:
@@ -112,7 +116,7 @@ cdef class Dense(Layer):
         return rows.cache - rows.first * self.n_cache
 
     cdef void prepare_rows(self, Rows* rows) noexcept nogil:
-        """Packs dZ, in panels of batch_size rows."""
+        """Packs dZ, in panels of batching.size rows."""
         cdef Py_ssize_t panel, j, columns, m = self.n_out
         cdef real_t* panels = self.panels(rows)
         if self.packs_rows(rows):
@@ -121,7 +125,7 @@ cdef class Dense(Layer):
                 columns = min(PANEL, m - j)
                 pack_panel(
                     rows.n, columns, rows.dY + j, m,
-                    panels + j * rows.batch_size + rows.first * panel_width(columns), NULL,
+                    panels + j * rows.batching.size + rows.first * panel_width(columns), NULL,
                 )
 
     cdef void backward_params(
@@ -129,19 +133,20 @@ cdef class Dense(Layer):
     ) noexcept nogil:
         """dW = X.T dZ, db = sum of the rows of dZ"""
         cdef Py_ssize_t m = self.n_out, first = begin // m, last = min(end // m, self.n_in), i
-        cdef real_t one = 1
         cdef real_t* db = dW + (last - first) * m
-        if self.weighs_rows(rows.batch_size):
+        if self.weighs_rows(rows.batching):
             if rows.sparse == NULL:
-                exact_outer(rows.n, first, last, m, rows.X[0], self.n_in, rows.weight, rows.dY, dW)
-            else:
-                for i in range(first, last):
-                    sparse_column(rows.n, i, rows.sparse, rows.numbers, scratch)
-                    exact_outer(
-                        rows.n, 0, 1, m, scratch, 1, rows.weight, rows.dY, dW + (i - first) * m
-                    )
+                exact_outer(
+                    rows.n, first, end // m, self.n_in, m, rows.X[0], rows.weight, rows.dY, dW
+                )
+                return
+            for i in range(first, last):
+                sparse_column(rows.n, i, rows.sparse, rows.numbers, scratch)
+                exact_outer(
+                    rows.n, 0, 1, 1, m, scratch, rows.weight, rows.dY, dW + (i - first) * m
+                )
             if end == self.n_params:
-                exact_outer(rows.n, 0, 1, m, &one, 0, rows.weight, rows.dY, db)
+                exact_outer(rows.n, 0, 1, 0, m, scratch, rows.weight, rows.dY, db)
             return
         if rows.sparse != NULL:
             sparse_outer(rows.n, first, last, m, rows.sparse, rows.numbers, rows.dY, dW)
@@ -180,7 +185,7 @@ cdef class Dense(Layer):
             0, m // PANEL, &transposed,
         )
         gemm_packed(
-            rows.n, first, last, k, m, rows.X[0], rows.numbers, rows.cache, rows.batch_size,
+            rows.n, first, last, k, m, rows.X[0], rows.numbers, rows.cache, rows.batching.size,
             scratch, dW, &ahead,
         )
 

@@ -20,6 +20,12 @@ cdef inline Py_ssize_t block_rows(Py_ssize_t n) noexcept nogil:
     return (n + n_blocks - 1) // n_blocks
 
 
+ctypedef struct Batching:
+    # How the training data are cut into mini-batches.
+    Py_ssize_t size  # rows of a mini-batch; the last one may have fewer
+    bint is_whole    # whether there is one only, which holds all rows
+
+
 ctypedef struct SparseMatrix:
     # A CSR matrix: row i is data[indptr[i]:indptr[i + 1]], in the columns indices[...].
     const Py_ssize_t* indptr
@@ -31,7 +37,7 @@ ctypedef struct Rows:
     # A block of rows of the mini-batch as one layer sees it. Matrices have n rows.
     Py_ssize_t n
     Py_ssize_t first             # place of the block's first row in the mini-batch
-    Py_ssize_t batch_size        # rows of a full mini-batch
+    Batching batching
     uint64_t key                 # for random numbers: of this mini-batch and this layer
     const real_t* W              # (n_params)
     const real_t* state          # (n_state) running statistics
@@ -89,16 +95,16 @@ cdef class Layer:
         self.tile_size = 4096
         self.n_inputs = 1
 
-    cdef bint sums_by_blocks(self, Py_ssize_t batch_size) noexcept nogil:
-        """Whether parameter gradients are summed by blocks in training with this batch_size."""
+    cdef bint sums_by_blocks(self, Batching batching) noexcept nogil:
+        """Whether parameter gradients are summed by blocks in training with these mini-batches."""
         return True
 
-    cdef bint reads_in_place(self, Py_ssize_t batch_size) noexcept nogil:
+    cdef bint reads_in_place(self, Batching batching) noexcept nogil:
         """Whether X may be all of the training data, of which Rows.numbers names the rows."""
         return False
 
-    cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
-        """Whether the layer applies Rows.weight itself in training with this batch_size."""
+    cdef bint weighs_rows(self, Batching batching) noexcept nogil:
+        """Whether the layer applies Rows.weight itself in training with these mini-batches."""
         return False
 
     cdef void prepare(

@@ -81,7 +81,7 @@ cdef class LayerNorm(Layer):
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         scale_and_shift_sums(rows.n, self.n_in, rows.cache, rows.dY, rows.weight, dW, dW + self.n_in)
 
-    cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
+    cdef bint weighs_rows(self, Batching batching) noexcept nogil:
         return True
 
 
@@ -174,7 +174,7 @@ cdef class BatchNorm(Layer):
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         scale_and_shift_sums(rows.n, self.n_in, rows.cache, rows.dY, rows.weight, dW, dW + self.n_in)
 
-    cdef bint weighs_rows(self, Py_ssize_t batch_size) noexcept nogil:
+    cdef bint weighs_rows(self, Batching batching) noexcept nogil:
         return True
 
     cdef void update_state(
