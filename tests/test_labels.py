@@ -20,6 +20,8 @@ LABELS = {
     "floats": RNG.integers(0, 3, 50) / 2,
     "strings": np.array(["b", "a", "cc", "a"]),
     "objects": np.array(["b", "a", "cc", "a"], object),
+    "from three on": RNG.integers(3, 10, 500),
+    "wide": RNG.integers(0, 900, 500),
     "not contiguous": RNG.integers(0, 10, 500)[::7],
 }
 
@@ -37,5 +39,6 @@ def test_distinct_and_encode(name):
 def test_encode_by_more_classes_than_there_are():
     y = np.array([4, 2, 2, 4])
     assert encode(y, np.array([-1, 2, 3, 4, 99])).tolist() == [3, 1, 1, 3]
+    assert encode(y, np.array([-1, 2, 4, 9])).tolist() == [2, 1, 1, 2]
     assert encode(y, np.array([2.0, 4.0])).tolist() == [1, 0, 0, 1]
     assert encode(np.empty(0, int), np.array([2, 4])).tolist() == []
