@@ -8,7 +8,7 @@ many sizes: n_threads=None against the better of one and all.
 
 import numpy as np
 from bench_training import WORKLOADS
-from common import Report, compete, n_cpus, parser, ratio
+from common import Report, n_cpus, parser, ratio, turn
 from peers import Workload, make_sknet
 
 ASKED = {0: 1.7, 2: 1.7, 3: 1.7}  # of the workloads, all threads over one
@@ -20,11 +20,15 @@ CHOICES = [
 
 
 def measure(workload, turns):
-    competitors = {
-        name: (make_sknet, (workload, "float32", n_threads))
-        for name, n_threads in [("one", 1), ("all", n_cpus()), ("chosen", None)]
-    }
-    return compete(competitors, turns)
+    """Seconds per fit, {name: (turns,)}, in turns.
+
+    In one process, unlike a competition of libraries: sknet's threads end with the fit, and two
+    processes that run the same code may differ by more than 5 % for as long as they live.
+    """
+    numbers = {"one": 1, "all": n_cpus(), "chosen": None}
+    fits = {name: make_sknet(workload, "float32", number) for name, number in numbers.items()}
+    rounds = [[turn(fit) for fit in fits.values()] for _ in range(turns)]
+    return dict(zip(fits, np.transpose(rounds), strict=True))
 
 
 def main():

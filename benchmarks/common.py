@@ -36,9 +36,7 @@ def compete(competitors, turns):
     ``competitors`` is {name: (make, arguments)}; ``make(*arguments)`` is called in a process of the
     competitor's own and returns the function that is timed: the threads of one library, which wait
     busily for a while, must not take the time of another. If there is something to close at the
-    end, the function has an attribute ``close``. A turn is a first call, which is not counted (it
-    finds the caches full of the others' data), and then calls for TURN seconds, one at the least;
-    it counts with their mean.
+    end, the function has an attribute ``close``.
     """
     context = multiprocessing.get_context("spawn")
     processes = {}
@@ -63,18 +61,27 @@ def compete(competitors, turns):
     return {name: np.array(times) for name, times in seconds.items()}
 
 
+def turn(call):
+    """Seconds per call in one turn.
+
+    A first call is not counted (it finds the caches full of the others' data); then come calls for
+    TURN seconds, one at the least, which count with their mean.
+    """
+    call()
+    begin = time.perf_counter()
+    n_calls = 0
+    while n_calls == 0 or time.perf_counter() - begin < TURN:
+        call()
+        n_calls += 1
+    return (time.perf_counter() - begin) / n_calls
+
+
 def _take_turns(make, arguments, connection):
     try:
         call = make(*arguments)
         connection.send(0.0)
         while connection.recv():
-            call()
-            begin = time.perf_counter()
-            n_calls = 0
-            while n_calls == 0 or time.perf_counter() - begin < TURN:
-                call()
-                n_calls += 1
-            connection.send((time.perf_counter() - begin) / n_calls)
+            connection.send(turn(call))
         getattr(call, "close", lambda: None)()
     except Exception:
         connection.send(traceback.format_exc())
