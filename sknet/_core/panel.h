@@ -124,11 +124,7 @@ SKNET_INLINE void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, cons
         PANEL_CASES(layout, numbers)
 }
 
-#define ONE_BY_ONE __asm__ volatile("" ::: "memory")
-
 #else /* a compiler without vector types: the same sums, in the same order */
-
-#define ONE_BY_ONE ((void)0)
 
 static void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, const real_t *A, ptrdiff_t a_row,
                        const ptrdiff_t *numbers, const real_t *B, const real_t *begin, real_t *C,
