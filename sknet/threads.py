@@ -18,9 +18,11 @@ import threadpoolctl
 __all__ = ["Team", "available_threads", "run_job", "single_threaded_blas"]
 
 # Multiply-adds between two barriers, and in all, per thread: below twice that a second one costs
-# more than it brings. A thread takes 0.1 ms to start, and each barrier its microseconds.
+# more than it brings. To wake a thread takes 0.02 ms, to start one 0.2, and each barrier its
+# microseconds.
 WORK_PER_THREAD = 900_000
-TOTAL_PER_THREAD = 20_000_000
+TOTAL_PER_THREAD = 10_000_000
+PATIENCE = 1  # seconds that an idle thread waits for work
 
 
 def available_threads():
@@ -51,8 +53,8 @@ def worth_while(work, total):
 class Team:
     """Threads that work on a job together, the calling thread being one of them.
 
-    Use it as a context manager: the other threads live from its beginning to its end and make
-    one call without the GIL per job.
+    Use it as a context manager: from its beginning to its end the other threads are its own and
+    make one call without the GIL per job. Then they wait a little for the next team.
 
     Parameters
     ----------
@@ -67,7 +69,6 @@ class Team:
         self._n_threads = n_threads
         self._worth_while = worth_while(work, total)
         self._helpers = []
-        self._inboxes = []
         self._done = queue.SimpleQueue()
 
     def __enter__(self):
@@ -77,26 +78,22 @@ class Team:
         if n_threads is None:
             n_threads = self._worth_while
             n_threads = 1 if n_threads == 1 else min(n_threads, available_threads())
-        for rank in range(1, n_threads):
-            inbox = queue.SimpleQueue()
-            helper = threading.Thread(
-                target=_help, args=(rank, inbox, self._done), name=f"sknet-{rank}", daemon=True
-            )
+        with _shared.lock:
+            while self.size < n_threads and _shared.idle_helpers:
+                self._helpers.append(_shared.idle_helpers.pop())
+        while self.size < n_threads:
+            helper = _Helper()
             try:
                 helper.start()
             except RuntimeError:  # no more threads to be had: a smaller team
                 break
             self._helpers.append(helper)
-            self._inboxes.append(inbox)
         return self
 
     def __exit__(self, *exception):
-        for inbox in self._inboxes:
-            inbox.put(None)
-        for helper in self._helpers:
-            helper.join()
         leader = threading.get_ident()
         with _shared.lock:
+            _shared.idle_helpers.extend(self._helpers)
             _shared.leaders[leader] -= 1
             if not _shared.leaders[leader]:
                 del _shared.leaders[leader]
@@ -111,9 +108,9 @@ class Team:
         job.start(self.size)
         n_called = 0
         try:
-            for inbox in self._inboxes:
+            for helper in self._helpers:
                 n_called += 1
-                inbox.put(job)
+                helper.inbox.put((job, n_called, self._done))
             job.work(0)
         except BaseException:  # Ctrl-C, just before the work: nobody must wait for rank 0
             job.abort()
@@ -123,11 +120,30 @@ class Team:
                 self._done.get()
 
 
-def _help(rank, inbox, done):
-    while (job := inbox.get()) is not None:
-        job.work(rank)
-        del job
-        done.put(rank)
+class _Helper(threading.Thread):
+    """A thread that works for one team after another: to start one takes as long as a small fit."""
+
+    def __init__(self):
+        super().__init__(name="sknet-helper", daemon=True)
+        self.inbox = queue.SimpleQueue()
+
+    def run(self):
+        while (call := self._next_call()) is not None:
+            job, rank, done = call
+            job.work(rank)
+            del job, call  # they hold arrays
+            done.put(rank)
+
+    def _next_call(self):
+        """Job, rank and where to report; None if no team has wanted this thread for a while."""
+        while True:
+            try:
+                return self.inbox.get(timeout=PATIENCE)
+            except queue.Empty:
+                with _shared.lock:
+                    if self in _shared.idle_helpers:
+                        _shared.idle_helpers.remove(self)
+                        return None
 
 
 def run_job(job, n_threads, work):
@@ -202,6 +218,7 @@ class _Shared:
     def __init__(self):
         self.lock = threading.Lock()
         self.leaders = Counter()  # calling threads with a team at work: how many, one in another
+        self.idle_helpers = []
         self.n_blas_holders = 0
         self.blas_keeper = None
 

@@ -28,6 +28,7 @@ X = RNG.normal(size=(300, 20)) * (RNG.random((300, 20)) < 0.5)
 LABELS = (X @ RNG.normal(size=(20, 4))).argmax(axis=1)
 NUMBERS = X @ RNG.normal(size=(20, 2))
 PARAMS = {"hidden_layer_sizes": (33, 10), "max_iter": 5, "random_state": 0, "batch_size": 70}
+TIMEOUT = 30  # seconds, far more than a fit takes: for what hangs
 SOLVERS = pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
 
 
@@ -132,13 +133,23 @@ def test_blas_has_its_threads_back(error):
         assert blas_threads() == before
 
 
+def helpers():
+    return {thread for thread in threading.enumerate() if thread.name == "sknet-helper"}
+
+
 @SOLVERS
 def test_no_thread_is_left(solver):
-    before = threading.active_count()
-    fitted(solver=solver, n_threads=4).predict(X)
+    """Idle ones go home after a while, and the next team starts others."""
+    others = threading.active_count() - len(helpers())
+    expected = bits(fitted(solver=solver, n_threads=4))
     with pytest.raises(ValueError, match="inconsistent"):
         fitted(X=X[:9], solver=solver, n_threads=4)
-    assert threading.active_count() == before
+    assert threading.active_count() - len(helpers()) == others
+    deadline = time.monotonic() + TIMEOUT
+    while helpers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not helpers()
+    assert bits(fitted(solver=solver, n_threads=4)) == expected
 
 
 def fit_bits(solver, X, y, n_threads):
@@ -183,8 +194,6 @@ def test_omp_num_threads(limit):
 
 
 # Forks --------------------------------------------------------------------------------------
-
-TIMEOUT = 30  # seconds, far more than a fit takes: for a child that hangs
 
 
 def in_child(function):

@@ -39,7 +39,12 @@ def in_time(function, *args):
 
 
 def helpers():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("sknet-")]
+    """All threads of sknet but idle ones."""
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread.name.startswith("sknet-") and thread not in threads._shared.idle_helpers
+    ]
 
 
 class Task:
@@ -210,6 +215,7 @@ def test_a_thread_that_cannot_start_makes_a_smaller_team(core64, monkeypatch, n_
     task = Task(core64)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start_some)
+        patch.setattr(threads._shared, "idle_helpers", [])
         team = Team(8, work=0).__enter__()
     try:
         assert team.size == 1 + n_startable
@@ -217,6 +223,51 @@ def test_a_thread_that_cannot_start_makes_a_smaller_team(core64, monkeypatch, n_
     finally:
         team.__exit__(None, None, None)
     assert (task.params == task.expected(3)).all()
+
+
+class Sleeping:
+    """A job that notes who worked on it."""
+
+    def start(self, size):
+        self.size, self.threads = size, {}
+
+    def work(self, rank):
+        time.sleep(0.02)
+        self.threads[rank] = threading.current_thread()
+
+
+def worked(team):
+    """The threads of a team by their work."""
+    job = Sleeping()
+    in_time(team.run, job)
+    assert sorted(job.threads) == list(range(job.size)) == list(range(team.size))
+    return {job.threads[rank] for rank in range(1, job.size)}
+
+
+def test_teams_take_over_threads():
+    with Team(4, work=0) as team:
+        first = worked(team)
+        with Team(3, work=0) as other:
+            others = worked(other)
+            assert len(first | others) == 5  # nobody serves two
+            assert worked(team) == first
+    assert not helpers()
+    with Team(6, work=0) as team:
+        assert worked(team) == first | others
+
+
+def test_idle_threads_go_home(monkeypatch):
+    monkeypatch.setattr(threads, "PATIENCE", 0.01)
+    with Team(4, work=0) as team:
+        first = worked(team)
+        time.sleep(0.1)  # nobody leaves a team between two of its jobs
+        assert worked(team) == first
+    for thread in first:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+        assert thread not in threads._shared.idle_helpers
+    with Team(4, work=0) as team:
+        assert not worked(team) & first
 
 
 # --------------------------------------------------------------------------------------------
