@@ -1,7 +1,7 @@
 /* Panels: how matrices are laid out for the products of panel.h, and how they get there.
  *
- * A matrix B (k, m) in panels of PANEL columns is B[j][p][0..PANEL), one panel behind the other; a
- * last one of half the columns or fewer is half as wide.
+ * A matrix B (k, m) in panels of PANEL columns is B[j][p][0..PANEL), one panel behind the other; the
+ * last one is only as wide as its columns need, in steps of STEP columns.
  */
 #ifndef SKNET_PACK_H
 #define SKNET_PACK_H
@@ -21,12 +21,18 @@
 #define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real_t)))
 #define PANEL (2 * LANES) /* columns of a panel */
 
+/* Half a vector of 64 bytes costs half of it on cores that add it up in two parts; of a narrower one
+ * it costs as much as the whole. */
+#define STEP_BYTES (VECTOR_BYTES == 64 ? 32 : VECTOR_BYTES)
+#define STEP ((ptrdiff_t)(STEP_BYTES / sizeof(real_t)))
+
 /* How many columns the panel has in memory that holds `columns` columns, up to PANEL. */
-SKNET_INLINE ptrdiff_t panel_width(ptrdiff_t columns) { return columns > LANES ? PANEL : LANES; }
+SKNET_INLINE ptrdiff_t panel_width(ptrdiff_t columns) { return (columns + STEP - 1) / STEP * STEP; }
 
 #if SKNET_VECTORS
 
 typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real_t)), may_alias));
+typedef real_t step_t __attribute__((vector_size(STEP_BYTES), aligned(sizeof(real_t)), may_alias));
 typedef real_t four_t __attribute__((vector_size(4 * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
 
 /* Copies the first `columns` numbers, fewer than 2 half, without a call of memcpy. */
@@ -40,13 +46,15 @@ SKNET_INLINE void copy_columns(ptrdiff_t columns, const ptrdiff_t half, const re
         }
 }
 
-/* Packs columns of B into a panel of one or two vectors. Behind them in the panel stands what follows
- * them in B, or zeros where that would be behind the last number of these rows: products with it are
- * not stored. */
-SKNET_INLINE void pack_vectors(const int vectors, ptrdiff_t n, ptrdiff_t columns, const real_t *B,
-                               ptrdiff_t b_row, real_t *panel, real_t *sums) {
-    const ptrdiff_t width = vectors * LANES, end = (n - 1) * b_row + columns;
+/* Packs columns of B into a panel of so many steps. Behind them in the panel stands what follows them
+ * in B, or zeros where that would be behind the last number of these rows: products with it are not
+ * stored. */
+SKNET_INLINE void pack_steps(const int steps, ptrdiff_t n, ptrdiff_t columns, const real_t *B,
+                             ptrdiff_t b_row, real_t *panel, real_t *sums) {
+    const int vectors = steps / (LANES / STEP), has_rest = steps % (LANES / STEP);
+    const ptrdiff_t width = steps * STEP, end = (n - 1) * b_row + columns;
     vector_t sum[2] = {{0}};
+    step_t rest = {0};
     real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
     for (ptrdiff_t p = 0; p < n; p++) {
         const real_t *b = B + p * b_row;
@@ -60,18 +68,31 @@ SKNET_INLINE void pack_vectors(const int vectors, ptrdiff_t n, ptrdiff_t columns
             *(vector_t *)(panel + p * width + v * LANES) = x;
             sum[v] += x;
         }
+        if (has_rest) {
+            const step_t x = *(const step_t *)(b + vectors * LANES);
+            *(step_t *)(panel + p * width + vectors * LANES) = x;
+            rest += x;
+        }
     }
-    if (sums) memcpy(sums, sum, columns * sizeof(real_t));
+    if (!sums) return;
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) *(vector_t *)(edge + v * LANES) = sum[v];
+    if (has_rest) *(step_t *)(edge + vectors * LANES) = rest;
+    memcpy(sums, edge, columns * sizeof(real_t));
 }
 
 /* Copies up to PANEL columns of B, whose rows are b_row apart, into a panel (n, panel_width(columns));
  * sums (columns), if not NULL: OUT their sums over the rows. */
 static inline void pack_panel(ptrdiff_t n, ptrdiff_t columns, const real_t *B, ptrdiff_t b_row,
                               real_t *panel, real_t *sums) {
-    if (columns > LANES)
-        pack_vectors(2, n, columns, B, b_row, panel, sums);
-    else
-        pack_vectors(1, n, columns, B, b_row, panel, sums);
+    switch (panel_width(columns) / STEP) {
+        case 1: pack_steps(1, n, columns, B, b_row, panel, sums); break;
+        case 2: pack_steps(2, n, columns, B, b_row, panel, sums); break;
+#if VECTOR_BYTES == 64
+        case 3: pack_steps(3, n, columns, B, b_row, panel, sums); break;
+        case 4: pack_steps(4, n, columns, B, b_row, panel, sums); break;
+#endif
+    }
 }
 
 #else

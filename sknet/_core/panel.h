@@ -39,16 +39,18 @@ SKNET_INLINE const real_t *row_of(const real_t *X, ptrdiff_t x_row, const ptrdif
 
 #if SKNET_VECTORS
 
-/* One group of rows times one panel. `layout`, `rows` and `vectors` are constants at every call, so
- * each call compiles to straight-line code with its accumulators in registers. */
-SKNET_INLINE void panel_group(const int layout, const int rows, const int vectors, ptrdiff_t k,
+/* One group of rows times one panel. `layout`, `rows` and `steps` (the width of the panel) are constants
+ * at every call, so each call compiles to straight-line code with its accumulators in registers. */
+SKNET_INLINE void panel_group(const int layout, const int rows, const int steps, ptrdiff_t k,
                               const real_t *A, ptrdiff_t a_row, const ptrdiff_t *numbers,
                               const real_t *B, const real_t *begin, real_t *C, ptrdiff_t c_row,
                               ptrdiff_t columns, ahead_t *ahead) {
+    const int vectors = steps / (LANES / STEP), has_rest = steps % (LANES / STEP);
+    const int is_full = columns == steps * STEP;
     vector_t sum[GROUP][2];
+    step_t rest[GROUP];
     const real_t *row[GROUP];
     real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
-    const int is_full = columns == vectors * LANES;
     if (begin && !is_full) {
         copy_columns(columns, LANES, begin, edge);
         begin = edge;
@@ -59,6 +61,11 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
 #pragma GCC unroll 8
         for (int i = 0; i < rows; i++) sum[i][v] = first;
     }
+    if (has_rest) {
+        const step_t first = begin ? *(const step_t *)(begin + vectors * LANES) : (step_t){0};
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) rest[i] = first;
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) row[i] = layout == BY_ROWS ? row_of(A, a_row, numbers, i) : NULL;
     for (ptrdiff_t p = 0; p < k;) {
@@ -66,16 +73,19 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
         look_ahead(ahead);
         for (; p < pause; p++) {
             vector_t b[2];
+            step_t b_rest;
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; v++) b[v] = *(const vector_t *)(B + v * LANES);
+            if (has_rest) b_rest = *(const step_t *)(B + vectors * LANES);
             const real_t *column = layout == PACKED ? A + p * rows : row_of(A, a_row, numbers, p);
 #pragma GCC unroll 8
             for (int i = 0; i < rows; i++) {
                 const real_t a = layout == BY_ROWS ? row[i][p] : column[i];
 #pragma GCC unroll 2
                 for (int v = 0; v < vectors; v++) sum[i][v] += a * b[v];
+                if (has_rest) rest[i] += a * b_rest;
             }
-            B += vectors * LANES;
+            B += steps * STEP;
         }
     }
 #pragma GCC unroll 8
@@ -83,18 +93,30 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int vector
         real_t *c = is_full ? C + i * c_row : edge;
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) *(vector_t *)(c + v * LANES) = sum[i][v];
+        if (has_rest) *(step_t *)(c + vectors * LANES) = rest[i];
         if (!is_full) copy_columns(columns, LANES, edge, C + i * c_row);
     }
 }
 
-#define PANEL_CASE(number, layout, numbers)                                                           \
-    case number: {                                                                                    \
-        if (columns > LANES)                                                                          \
-            panel_group(layout, number, 2, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
-        else                                                                                          \
-            panel_group(layout, number, 1, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
-        break;                                                                                        \
-    }
+#define STEPS_CASE(number, layout, numbers, steps)                                                    \
+    case steps:                                                                                       \
+        panel_group(layout, number, steps, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
+        break;
+#if VECTOR_BYTES == 64
+#define WIDE_CASES(number, layout, numbers) \
+    STEPS_CASE(number, layout, numbers, 3)  \
+    STEPS_CASE(number, layout, numbers, 4)
+#else
+#define WIDE_CASES(number, layout, numbers)
+#endif
+#define PANEL_CASE(number, layout, numbers)        \
+    case number:                                   \
+        switch (panel_width(columns) / STEP) {     \
+            STEPS_CASE(number, layout, numbers, 1) \
+            STEPS_CASE(number, layout, numbers, 2) \
+            WIDE_CASES(number, layout, numbers)    \
+        }                                          \
+        break;
 #if VECTOR_BYTES == 64
 #define LARGE_CASES(layout, numbers) \
     PANEL_CASE(7, layout, numbers)   \
