@@ -14,12 +14,19 @@ __all__ = ["CallbackSupportMixin", "EpochTasks"]
 class EpochTasks:
     """Tells an estimator's callbacks of the fit and of each epoch; without any, does nothing.
 
+    Within a search the fit is a task of the search's, which knows of it, callbacks or not.
+
     Parameters
     ----------
     estimator : estimator with CallbackSupportMixin
     rows : Rows
         The training data.
     max_epochs : int
+
+    Attributes
+    ----------
+    has_callbacks : bool
+        Whether somebody wants to know of epochs.
     """
 
     def __init__(self, estimator, rows, max_epochs):
@@ -30,9 +37,10 @@ class EpochTasks:
         if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
             self.context = estimator._init_callback_context(max_subtasks=max_epochs)
             self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
+        self.has_callbacks = bool(getattr(estimator, "_skl_callbacks", ()))
 
     def begin_epoch(self):
-        if self.context is not None:
+        if self.has_callbacks:
             self.epoch = self.context.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
@@ -45,7 +53,7 @@ class EpochTasks:
             Copies of the attributes that make the estimator predict as of now; called only if a
             callback wants them.
         """
-        return self.context is not None and self.epoch.call_on_fit_task_end(
+        return self.has_callbacks and self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
             reconstruction_attributes=fitted_attributes,
             **self.data,

@@ -35,7 +35,7 @@ class Monitor:
     @property
     def watches_epochs(self):
         """Whether somebody looks at the model after each epoch."""
-        return self._score is not None or self._tasks.context is not None
+        return self._score is not None or self._tasks.has_callbacks
 
     def begin_epoch(self):
         self._tasks.begin_epoch()

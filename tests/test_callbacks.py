@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sknet
 from sknet import MLPClassifier, MLPRegressor
+from sknet.threads import Team
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -251,6 +252,22 @@ def test_in_pipeline():
     stopped.set_callbacks(Propagated(stop_after=2)).fit(X, LABELS)
     assert stopped[-1].n_iter_ == 2
     assert not hasattr(stopped[-1], "_parent_callback_ctx")
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_search_without_callbacks_trains_as_a_fit_does(monkeypatch, early_stopping):
+    """As many epochs per call of the core, since nobody looks between them; nor if nobody may."""
+    calls = []
+    run = Team.run
+    monkeypatch.setattr(Team, "run", lambda team, job: (calls.append(job), run(team, job)))
+    net = classifier(max_iter=30, n_iter_no_change=12, tol=0.0, early_stopping=early_stopping)
+    net.fit(X, LABELS)
+    expected = len(calls)
+    assert (expected < 10) != early_stopping
+    search = GridSearchCV(net, {"alpha": [1e-4]}, cv=[(np.arange(60), np.arange(60))])
+    calls.clear()
+    assert_same_bits(search.fit(X, LABELS).best_estimator_, net)
+    assert len(calls) == 2 * expected  # the split's fit and the last one
 
 
 @with_callbacks
