@@ -59,6 +59,7 @@ cdef extern from "panel.h" nogil:
 cdef enum:
     LARGE = 32768  # numbers of a matrix that is worth fetching ahead
     STRIP = 64     # sums in double that run side by side
+    SQUARES = 32   # of squares
 
 
 cdef inline Py_ssize_t n_panels(Py_ssize_t m) noexcept nogil:
@@ -314,17 +315,17 @@ cdef inline void pack_groups(
 
 
 cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:
-    """Eight running sums, so that the loop vectorises, then their sum."""
-    cdef double sums[8]
+    """So many running sums that additions need not wait for each other, then their sum."""
+    cdef double[SQUARES] sums
     cdef double total = 0
-    cdef Py_ssize_t i, lane
-    for lane in range(8):
-        sums[lane] = 0
-    for i in range(0, n - 7, 8):
-        for lane in range(8):
-            sums[lane] += <double> W[i + lane] * W[i + lane]
-    for i in range(n // 8 * 8, n):
+    cdef Py_ssize_t i, lane, strip
+    memset(sums, 0, sizeof(sums))
+    for strip in range(n // SQUARES):
+        for lane in range(SQUARES):
+            i = strip * SQUARES + lane
+            sums[lane] += <double> W[i] * W[i]
+    for i in range(n // SQUARES * SQUARES, n):
         total += <double> W[i] * W[i]
-    for lane in range(8):
+    for lane in range(SQUARES):
         total += sums[lane]
     return total
