@@ -22,7 +22,7 @@ __all__ = ["Team", "available_threads", "run_job", "single_threaded_blas"]
 # microseconds.
 WORK_PER_THREAD = 900_000
 TOTAL_PER_THREAD = 10_000_000
-PATIENCE = 1  # seconds that an idle thread waits for work
+IDLE_SECONDS = 1  # that a thread without a team waits for the next one
 
 
 def available_threads():
@@ -138,7 +138,7 @@ class _Helper(threading.Thread):
         """Job, rank and where to report; None if no team has wanted this thread for a while."""
         while True:
             try:
-                return self.inbox.get(timeout=PATIENCE)
+                return self.inbox.get(timeout=IDLE_SECONDS)
             except queue.Empty:
                 with _shared.lock:
                     if self in _shared.idle_helpers:

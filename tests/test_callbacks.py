@@ -256,7 +256,7 @@ def test_in_pipeline():
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_search_without_callbacks_trains_as_a_fit_does(monkeypatch, early_stopping):
-    """As many epochs per call of the core, since nobody looks between them; nor if nobody may."""
+    """As many epochs per call of the core; with early stopping, which looks after each, one."""
     calls = []
     run = Team.run
     monkeypatch.setattr(Team, "run", lambda team, job: (calls.append(job), run(team, job)))

@@ -26,8 +26,9 @@
 #define STEP_BYTES (VECTOR_BYTES == 64 ? 32 : VECTOR_BYTES)
 #define STEP ((ptrdiff_t)(STEP_BYTES / sizeof(real_t)))
 
-/* How many columns the panel has in memory that holds `columns` columns, up to PANEL. */
-SKNET_INLINE ptrdiff_t panel_width(ptrdiff_t columns) { return (columns + STEP - 1) / STEP * STEP; }
+/* How wide the panel is that holds `columns` columns, up to PANEL: in steps, and in columns. */
+SKNET_INLINE ptrdiff_t panel_steps(ptrdiff_t columns) { return (columns + STEP - 1) / STEP; }
+SKNET_INLINE ptrdiff_t panel_width(ptrdiff_t columns) { return panel_steps(columns) * STEP; }
 
 #if SKNET_VECTORS
 
@@ -35,10 +36,10 @@ typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof
 typedef real_t step_t __attribute__((vector_size(STEP_BYTES), aligned(sizeof(real_t)), may_alias));
 typedef real_t four_t __attribute__((vector_size(4 * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
 
-/* Copies the first `columns` numbers, fewer than 2 half, without a call of memcpy. */
-SKNET_INLINE void copy_columns(ptrdiff_t columns, const ptrdiff_t half, const real_t *from, real_t *to) {
+/* Copies the first `columns` numbers, fewer than PANEL, without a call of memcpy. */
+SKNET_INLINE void copy_columns(ptrdiff_t columns, const real_t *from, real_t *to) {
 #pragma GCC unroll 5
-    for (ptrdiff_t part = half; part > 0; part /= 2)
+    for (ptrdiff_t part = LANES; part > 0; part /= 2)
         if (columns & part) {
             memcpy(to, from, part * sizeof(real_t));
             to += part;
@@ -59,7 +60,7 @@ SKNET_INLINE void pack_steps(const int steps, ptrdiff_t n, ptrdiff_t columns, co
     for (ptrdiff_t p = 0; p < n; p++) {
         const real_t *b = B + p * b_row;
         if (p * b_row + width > end) {
-            copy_columns(columns, LANES, b, edge);
+            copy_columns(columns, b, edge);
             b = edge;
         }
 #pragma GCC unroll 2
@@ -85,7 +86,7 @@ SKNET_INLINE void pack_steps(const int steps, ptrdiff_t n, ptrdiff_t columns, co
  * sums (columns), if not NULL: OUT their sums over the rows. */
 static inline void pack_panel(ptrdiff_t n, ptrdiff_t columns, const real_t *B, ptrdiff_t b_row,
                               real_t *panel, real_t *sums) {
-    switch (panel_width(columns) / STEP) {
+    switch (panel_steps(columns)) {
         case 1: pack_steps(1, n, columns, B, b_row, panel, sums); break;
         case 2: pack_steps(2, n, columns, B, b_row, panel, sums); break;
 #if VECTOR_BYTES == 64

@@ -52,7 +52,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
     const real_t *row[GROUP];
     real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
     if (begin && !is_full) {
-        copy_columns(columns, LANES, begin, edge);
+        copy_columns(columns, begin, edge);
         begin = edge;
     }
 #pragma GCC unroll 2
@@ -94,7 +94,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) *(vector_t *)(c + v * LANES) = sum[i][v];
         if (has_rest) *(step_t *)(c + vectors * LANES) = rest[i];
-        if (!is_full) copy_columns(columns, LANES, edge, C + i * c_row);
+        if (!is_full) copy_columns(columns, edge, C + i * c_row);
     }
 }
 
@@ -103,27 +103,24 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
         panel_group(layout, number, steps, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
         break;
 #if VECTOR_BYTES == 64
-#define WIDE_CASES(number, layout, numbers) \
+#define MORE_STEPS(number, layout, numbers) \
     STEPS_CASE(number, layout, numbers, 3)  \
     STEPS_CASE(number, layout, numbers, 4)
+#define MORE_ROWS(layout, numbers) \
+    PANEL_CASE(7, layout, numbers) \
+    PANEL_CASE(8, layout, numbers)
 #else
-#define WIDE_CASES(number, layout, numbers)
+#define MORE_STEPS(number, layout, numbers)
+#define MORE_ROWS(layout, numbers)
 #endif
 #define PANEL_CASE(number, layout, numbers)        \
     case number:                                   \
-        switch (panel_width(columns) / STEP) {     \
+        switch (panel_steps(columns)) {            \
             STEPS_CASE(number, layout, numbers, 1) \
             STEPS_CASE(number, layout, numbers, 2) \
-            WIDE_CASES(number, layout, numbers)    \
+            MORE_STEPS(number, layout, numbers)    \
         }                                          \
         break;
-#if VECTOR_BYTES == 64
-#define LARGE_CASES(layout, numbers) \
-    PANEL_CASE(7, layout, numbers)   \
-    PANEL_CASE(8, layout, numbers)
-#else
-#define LARGE_CASES(layout, numbers)
-#endif
 #define PANEL_CASES(layout, numbers)     \
     switch (rows) {                      \
         PANEL_CASE(1, layout, numbers)   \
@@ -132,7 +129,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
         PANEL_CASE(4, layout, numbers)   \
         PANEL_CASE(5, layout, numbers)   \
         PANEL_CASE(6, layout, numbers)   \
-        LARGE_CASES(layout, numbers)     \
+        MORE_ROWS(layout, numbers)       \
     }
 
 /* Up to GROUP rows. */

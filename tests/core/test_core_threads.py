@@ -38,8 +38,7 @@ def in_time(function, *args):
     return outcome["result"]
 
 
-def helpers():
-    """All threads of sknet but idle ones."""
+def busy_threads():
     return [
         thread
         for thread in threading.enumerate()
@@ -95,13 +94,13 @@ def test_team_trains_with_the_same_bits(core, size):
         task = Task(core)
         with Team(size, work=0) as team:
             assert team.size == size
-            assert len(helpers()) == size - 1
+            assert len(busy_threads()) == size - 1
             task.run(team, 4)
         return task
 
     task = in_time(run)
     assert (task.params == task.expected(4)).all()
-    assert not helpers()
+    assert not busy_threads()
 
 
 def test_team_predicts(core):
@@ -183,7 +182,7 @@ def test_nobody_waits_for_a_rank_0_that_fails(core64, size, exception):
             assert (task.params == task.start).all()  # what one worker cannot end is not begun
             task.epoch = 0
             task.run(team, 2)  # the team is as good as before
-        assert not helpers()
+        assert not busy_threads()
         return task
 
     task = in_time(run)
@@ -193,12 +192,12 @@ def test_nobody_waits_for_a_rank_0_that_fails(core64, size, exception):
 def test_helpers_end_after_an_exception():
     def run():
         with Team(4, work=0):
-            assert len(helpers()) == 3
+            assert len(busy_threads()) == 3
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         in_time(run)
-    assert not helpers()
+    assert not busy_threads()
 
 
 @pytest.mark.parametrize("n_startable", [0, 1, 2])
@@ -225,7 +224,7 @@ def test_a_thread_that_cannot_start_makes_a_smaller_team(core64, monkeypatch, n_
     assert (task.params == task.expected(3)).all()
 
 
-class Sleeping:
+class RollCall:
     """A job that notes who worked on it."""
 
     def start(self, size):
@@ -236,9 +235,9 @@ class Sleeping:
         self.threads[rank] = threading.current_thread()
 
 
-def worked(team):
-    """The threads of a team by their work."""
-    job = Sleeping()
+def helpers_of(team):
+    """The threads of a team, the calling one left out."""
+    job = RollCall()
     in_time(team.run, job)
     assert sorted(job.threads) == list(range(job.size)) == list(range(team.size))
     return {job.threads[rank] for rank in range(1, job.size)}
@@ -246,28 +245,28 @@ def worked(team):
 
 def test_teams_take_over_threads():
     with Team(4, work=0) as team:
-        first = worked(team)
+        first = helpers_of(team)
         with Team(3, work=0) as other:
-            others = worked(other)
+            others = helpers_of(other)
             assert len(first | others) == 5  # nobody serves two
-            assert worked(team) == first
-    assert not helpers()
+            assert helpers_of(team) == first
+    assert not busy_threads()
     with Team(6, work=0) as team:
-        assert worked(team) == first | others
+        assert helpers_of(team) == first | others
 
 
 def test_idle_threads_go_home(monkeypatch):
-    monkeypatch.setattr(threads, "PATIENCE", 0.01)
+    monkeypatch.setattr(threads, "IDLE_SECONDS", 0.01)
     with Team(4, work=0) as team:
-        first = worked(team)
+        first = helpers_of(team)
         time.sleep(0.1)  # nobody leaves a team between two of its jobs
-        assert worked(team) == first
+        assert helpers_of(team) == first
     for thread in first:
         thread.join(TIMEOUT)
         assert not thread.is_alive()
         assert thread not in threads._shared.idle_helpers
     with Team(4, work=0) as team:
-        assert not worked(team) & first
+        assert not helpers_of(team) & first
 
 
 # --------------------------------------------------------------------------------------------
