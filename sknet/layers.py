@@ -1,6 +1,6 @@
 """Declarations of layers: what a network is made of, without its numbers.
 
-A declaration is a frozen dataclass of the same name and fields as its layer in the compiled core.
+A declaration is a frozen dataclass, named as its layer in the compiled core, as are its fields.
 """
 
 from dataclasses import dataclass

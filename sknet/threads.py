@@ -8,6 +8,7 @@ import functools
 import math
 import os
 import queue
+import sys
 import threading
 from collections import Counter
 from contextlib import contextmanager
@@ -63,11 +64,13 @@ class Team:
     work, total : float
         Multiply-adds between two barriers of a job, and of all jobs together: little work keeps
         to few threads. Ignored when n_threads is given.
+    most : int
+        Threads that the jobs can use, whatever n_threads is.
     """
 
-    def __init__(self, n_threads, work, total=math.inf):
-        self._n_threads = n_threads
-        self._worth_while = worth_while(work, total)
+    def __init__(self, n_threads, work, total=math.inf, most=sys.maxsize):
+        self._n_threads = None if n_threads is None else min(n_threads, most)
+        self._worth_while = min(worth_while(work, total), most)
         self._helpers = []
         self._done = queue.SimpleQueue()
 

@@ -160,7 +160,9 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
     )
     products = 3 * model.network.n_weights  # per row: forward, and twice backward
     total = products * data.n_samples * options.max_iter
-    with Team(options.n_threads, trainer.batch_size * products, total) as team:
+    # The core cuts off no shard that is not worth a thread.
+    work = trainer.batch_size * products if trainer.n_shards == 1 else math.inf
+    with Team(options.n_threads, work, total, trainer.scheme.max_size) as team:
         epoch = 0
         while epoch < options.max_iter:
             try:
@@ -331,7 +333,8 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
     products = 3 * model.network.n_weights
     work = products * min(LBFGS_ROWS, data.n_samples)
     total = products * data.n_samples * options.max_iter
-    with Team(options.n_threads, work, total) as team, single_threaded_blas():
+    most = trainer.scheme.max_size
+    with Team(options.n_threads, work, total, most) as team, single_threaded_blas():
         try:
             monitor.begin_epoch()
             result = optimize.minimize(

@@ -1,6 +1,7 @@
 """Threads change no bit: of one fit, of many fits at once, of fits in forked children."""
 
 import os
+import pickle
 import select
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 
-from sknet import MLPClassifier, MLPRegressor
+from sknet import MLPClassifier, MLPRegressor, _core
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -92,6 +93,29 @@ def test_number_of_threads_on_a_large_batch():
         for n in (None, 1, 2, 5)
     ]
     assert len({bits(net) for net in nets[:4]}) == len({bits(net) for net in nets[4:]}) == 1
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_number_of_threads_that_share_the_hidden_units(container, dtype):
+    """And training that is continued, by another number of threads, as if it had never stopped."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(900, 30)) * (rng.random((900, 30)) < 0.5)
+    y = rows @ rng.normal(size=(30, 2)) > 0
+    core = _core.load(np.dtype(dtype))
+    network = core.Network([core.Dense(30, 128, "relu"), core.Dense(128, 2)])
+    assert core.best_n_shards(network, 200) == 4
+    params = {**PARAMS, "hidden_layer_sizes": (128,), "batch_size": 200, "dtype": dtype}
+    nets = [
+        MLPClassifier(**{**params, "max_iter": 6}, n_threads=n).fit(container(rows), y)
+        for n in (1, 2, 3, None)
+    ]
+    continued = MLPClassifier(**{**params, "max_iter": 2}, n_threads=2, warm_start=True)
+    for n_threads in (2, 1, 3):
+        continued = pickle.loads(pickle.dumps(continued)).set_params(n_threads=n_threads)
+        continued.fit(container(rows), y)
+    assert {bits(net) for net in nets} == {bits(continued)}
+    assert {net.loss_ for net in nets} == {continued.loss_}
 
 
 @pytest.mark.parametrize("n_threads", [None, 1, 2])

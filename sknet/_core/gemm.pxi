@@ -148,11 +148,19 @@ cdef void gemm(
             )
 
 
+cdef inline void copy_or_clear(Py_ssize_t n, const real_t* x, real_t* out) noexcept nogil:
+    """out (n) = x, or 0 if that is NULL"""
+    if x == NULL:
+        memset(out, 0, n * sizeof(real_t))
+    else:
+        memcpy(out, x, n * sizeof(real_t))
+
+
 cdef void few_rows_product(
     Py_ssize_t n, Py_ssize_t m, Py_ssize_t k,
     const real_t* A,     # IN  (n, k)
     const real_t* B,     # IN  (k, m), not packed
-    const real_t* bias,  # IN  (m)
+    const real_t* bias,  # IN  (m) or NULL
     real_t* C,           # OUT (n, m)
 ) noexcept nogil:
     """C = bias + A @ B with the bits of gemm(), for so few rows that packing B would take longer."""
@@ -165,7 +173,7 @@ cdef void few_rows_product(
         return
     for i in range(n):
         c = C + i * m
-        memcpy(c, bias, m * sizeof(real_t))
+        copy_or_clear(m, bias, c)
         for p in range(k):
             a = A[i * k + p]
             b = B + p * m

@@ -2,7 +2,7 @@
 
 cdef extern from "team.h" nogil:
     ctypedef struct team_t:
-        pass
+        int size
     ctypedef struct share_t:
         pass
     void team_start(team_t* team, int size, share_t* shares)

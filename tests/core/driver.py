@@ -6,6 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+# Between them: each optimizer, dense and CSR, weighted and not, shuffled and not.
+SETTINGS = [  # optimizer, CSR, weighted, shuffled
+    ("sgd", False, True, True),
+    ("adam", True, False, True),
+    ("sum", True, True, False),
+    ("adam", False, False, False),
+]
+
 
 @dataclass
 class Run:
@@ -94,6 +102,10 @@ def predict(core, network, X, params, state=None, link="identity", size=1):
     params = as_real(core, params)
     work(core.Predictor(network, make_data(core, X), params, state, out, link), size)
     return out
+
+
+def optimizers(core):
+    return {"sgd": core.SGD(), "adam": core.Adam(), "sum": core.GradientSum()}
 
 
 def make_targets(rng, loss, n, n_out):

@@ -4,17 +4,22 @@ import itertools
 
 import numpy as np
 import pytest
-from driver import make_data, make_network, make_trainer, predict, train, work
+from driver import (
+    SETTINGS,
+    make_data,
+    make_network,
+    make_trainer,
+    optimizers,
+    predict,
+    train,
+    work,
+)
 from scipy import sparse
 
 from sknet import _core
 
 REGISTRY = _core.load(np.float64)
 TEAMS = (2, 3, 4, 8)
-
-
-def optimizers(core):
-    return {"sgd": core.SGD(), "adam": core.Adam(), "sum": core.GradientSum()}
 
 
 def problem(kind, core, n, seed=0, width=12):
@@ -26,15 +31,6 @@ def problem(kind, core, n, seed=0, width=12):
     weight = rng.uniform(0.5, 2, n)
     params = rng.normal(size=network.n_params) / 3
     return network, core.LOSSES["softmax_log_loss"](3), X, y, weight, params
-
-
-# Between them: each optimizer, dense and CSR, weighted and not, shuffled and not.
-SETTINGS = [
-    ("sgd", False, True, True),
-    ("adam", True, False, True),
-    ("sum", True, True, False),
-    ("adam", False, False, False),
-]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 32, 100, 1000])

@@ -18,7 +18,7 @@ cdef inline Py_ssize_t tile_rows(Py_ssize_t k, Py_ssize_t m) noexcept nogil:
 
 
 cdef class Dense(Layer):
-    """Y = f(X W + b), W (n_in, n_out). Parameters: the rows of W, then b as one more row.
+    """Y = f(X W + b), W (n_in, n_out). Parameters: the rows of W, then b, if any, as one more row.
 
     `shared` holds W packed for the forward product and, behind it, W.T packed for the backward
     one; `cache` holds dZ of the mini-batch packed for the tiles of a wide layer. Tiles are whole
@@ -28,16 +28,20 @@ cdef class Dense(Layer):
     """
 
     cdef readonly Activation activation
+    cdef readonly bint bias
     cdef Py_ssize_t transposed  # where W.T begins in shared
     cdef bint packs             # whether tiles multiply packed matrices
 
-    def __init__(self, Py_ssize_t n_in, Py_ssize_t n_units, str activation="identity"):
+    def __init__(
+        self, Py_ssize_t n_in, Py_ssize_t n_units, str activation="identity", bint bias=True
+    ):
         self.n_in = n_in
         self.n_out = n_units
+        self.bias = bias
         self.check_columns()
         self.activation = ACTIVATIONS[activation]()
         self.n_weights = n_in * n_units
-        self.n_params = self.n_weights + n_units
+        self.n_params = self.n_weights + bias * n_units
         self.transposed = n_in * packed_columns(n_units)
         self.n_shared = self.transposed + n_units * packed_columns(n_in)
         self.n_scratch = self.n_tile_scratch = PANEL
@@ -60,7 +64,7 @@ cdef class Dense(Layer):
     cdef bint sums_by_blocks(self, Batching batching) noexcept nogil:
         return (
             not self.weighs_rows(batching)
-            and max_blocks(batching.size) * self.n_params < batching.size * (self.n_in + self.n_out)
+            and batching.n_blocks * self.n_params < batching.size * (self.n_in + self.n_out)
         )
 
     cdef void prepare(
@@ -86,7 +90,7 @@ cdef class Dense(Layer):
     cdef inline void transform(self, Rows* rows, ahead_t* ahead) noexcept nogil:
         """Y = f(X W + b)"""
         cdef Py_ssize_t m = self.n_out
-        cdef const real_t* b = rows.W + self.n_weights
+        cdef const real_t* b = rows.W + self.n_weights if self.bias else NULL
         if rows.sparse != NULL:
             sparse_product(rows.n, m, rows.sparse, rows.numbers, rows.W, b, rows.Y)
         elif rows.shared == NULL:
@@ -133,7 +137,9 @@ cdef class Dense(Layer):
     ) noexcept nogil:
         """dW = X.T dZ, db = sum of the rows of dZ"""
         cdef Py_ssize_t m = self.n_out, first = begin // m, last = min(end // m, self.n_in), i
-        cdef real_t* db = dW + (last - first) * m
+        cdef real_t* db = NULL
+        if self.bias and end == self.n_params:
+            db = dW + (last - first) * m
         if self.weighs_rows(rows.batching):
             if rows.sparse == NULL:
                 exact_outer(
@@ -145,19 +151,19 @@ cdef class Dense(Layer):
                 exact_outer(
                     rows.n, 0, 1, 1, m, scratch, rows.weight, rows.dY, dW + (i - first) * m
                 )
-            if end == self.n_params:
+            if db != NULL:
                 exact_outer(rows.n, 0, 1, 0, m, scratch, rows.weight, rows.dY, db)
             return
         if rows.sparse != NULL:
             sparse_outer(rows.n, first, last, m, rows.sparse, rows.numbers, rows.dY, dW)
-            if end == self.n_params:
+            if db != NULL:
                 column_sums(rows.n, m, rows.dY, db)
         elif self.packs_rows(rows):
             self.outer_packed(rows, first, end // m, scratch, dW)
         else:
             gemm_transposed(
                 rows.n, first, last, self.n_in, m, rows.X[0], rows.numbers, rows.dY, scratch, dW,
-                db if end == self.n_params else NULL, rows.ahead,
+                db, rows.ahead,
             )
 
     cdef inline void outer_packed(
@@ -191,12 +197,13 @@ cdef class Dense(Layer):
 
     cdef void accumulate_params(self, Rows* rows, real_t* dW) noexcept nogil:
         """dW = X.T dZ, db = sum of the rows of dZ"""
-        cdef real_t* db = dW + self.n_weights
+        cdef real_t* db = dW + self.n_weights if self.bias else NULL
         if rows.sparse != NULL:
             sparse_outer(
                 rows.n, 0, self.n_in, self.n_out, rows.sparse, rows.numbers, rows.dY, dW
             )
-            column_sums(rows.n, self.n_out, rows.dY, db)
+            if db != NULL:
+                column_sums(rows.n, self.n_out, rows.dY, db)
         else:
             gemm_transposed(
                 rows.n, 0, self.n_in, self.n_in, self.n_out, rows.X[0], rows.numbers, rows.dY,
@@ -207,7 +214,7 @@ cdef class Dense(Layer):
 cdef void sparse_product(
     Py_ssize_t n, Py_ssize_t m,
     const SparseMatrix* X, const Py_ssize_t* numbers,  # IN  (., k), (n) which of its rows
-    const real_t* W, const real_t* b,                  # IN  (k, m), (m)
+    const real_t* W, const real_t* b,                  # IN  (k, m), (m) or NULL
     real_t* Y,                                         # OUT (n, m)
 ) noexcept nogil:
     """Y = b + X[numbers] W, with the bits of the dense product."""
@@ -221,11 +228,11 @@ cdef void sparse_product(
             memset(sums, 0, sizeof(sums))
             for p in range(X.indptr[numbers[i]], X.indptr[numbers[i] + 1]):
                 sums[X.indices[p] % DOT_LANES] += X.data[p] * W[X.indices[p]]
-            Y[i] = b[0] + sum_of_lanes(sums)
+            Y[i] = (0 if b == NULL else b[0]) + sum_of_lanes(sums)
         return
     for i in range(n):
         y = Y + i * m
-        memcpy(y, b, m * sizeof(real_t))
+        copy_or_clear(m, b, y)
         for p in range(X.indptr[numbers[i]], X.indptr[numbers[i] + 1]):
             x = X.data[p]
             w = W + X.indices[p] * m

@@ -22,8 +22,9 @@ cdef inline Py_ssize_t block_rows(Py_ssize_t n) noexcept nogil:
 
 ctypedef struct Batching:
     # How the training data are cut into mini-batches.
-    Py_ssize_t size  # rows of a mini-batch; the last one may have fewer
-    bint is_whole    # whether there is one only, which holds all rows
+    Py_ssize_t size      # rows of a mini-batch; the last one may have fewer
+    Py_ssize_t n_blocks  # of rows in one of that size: no smaller one has more
+    bint is_whole        # whether there is one only, which holds all rows
 
 
 ctypedef struct SparseMatrix:

@@ -55,6 +55,31 @@ cdef class Data:
             self.weight = &weights[0]
             self.arrays += (weights,)
 
+    cdef Py_ssize_t count_batches(self, Py_ssize_t batch_size):
+        """Mini-batches of an epoch."""
+        return (self.n_samples + batch_size - 1) // batch_size
+
+    cdef ahead_t rows_ahead(
+        self, const Py_ssize_t* order, Py_ssize_t first, Py_ssize_t n
+    ) noexcept nogil:
+        """Up to n rows, from number `first` of `order` on, to be fetched; none of sparse X."""
+        cdef Py_ssize_t row_bytes = self.n_features * sizeof(real_t)
+        first = min(first, self.n_samples)
+        n = 0 if self.is_sparse else min(n, self.n_samples - first)
+        return read_ahead(self.X, row_bytes, row_bytes, order, first, first + n, NULL)
+
+    cdef double weight_of(
+        self, Py_ssize_t n, Py_ssize_t first, const Py_ssize_t* order
+    ) noexcept nogil:
+        """Of n rows from number `first` of `order` on, or from row `first` on where that is NULL."""
+        cdef Py_ssize_t i
+        cdef double weight = 0
+        if self.weight == NULL:
+            return n
+        for i in range(first, first + n):
+            weight += self.weight[i if order == NULL else order[i]]
+        return weight
+
     cdef void gather_X(self, Py_ssize_t n, const Py_ssize_t* rows, real_t* out) noexcept nogil:
         """out (n, n_features) = X[rows], made dense."""
         cdef Py_ssize_t i, p, m = self.n_features
