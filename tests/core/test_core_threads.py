@@ -1,91 +1,17 @@
-"""Teams, jobs, the number of threads, BLAS held to one thread, and forks."""
+"""Teams, jobs, the number of threads, and the GIL."""
 
-import contextlib
 import os
-import signal
 import threading
 import time
 
 import joblib
 import numpy as np
 import pytest
-import scipy.linalg  # noqa: F401  brings its BLAS, which single_threaded_blas() must hold too
-import threadpoolctl
-from driver import make_data, make_network, make_trainer, predict, train
+from driver import make_data, make_trainer, predict
+from teams import TIMEOUT, Task, busy_threads, fits_elsewhere, in_time
 
-from sknet import _core, threads
-from sknet.threads import Team, available_threads, single_threaded_blas
-
-TIMEOUT = 60  # seconds after which what should end at once is said to hang
-
-
-def in_time(function, *args):
-    """function(*args) in a thread of its own: a hang is a failure, not the end of the tests."""
-    outcome = {}
-
-    def target():
-        try:
-            outcome["result"] = function(*args)
-        except BaseException as exception:
-            outcome["exception"] = exception
-
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-    thread.join(TIMEOUT)
-    assert not thread.is_alive(), f"no end after {TIMEOUT} s"
-    if "exception" in outcome:
-        raise outcome["exception"]
-    return outcome["result"]
-
-
-def busy_threads():
-    return [
-        thread
-        for thread in threading.enumerate()
-        if thread.name.startswith("sknet-") and thread not in threads._shared.idle_helpers
-    ]
-
-
-class Task:
-    """A small training, epoch by epoch, on any team."""
-
-    def __init__(self, core, n=200, width=12, batch_size=40):
-        rng = np.random.default_rng(0)
-        self.network = make_network(core, "BatchNorm", 12, 3, width=width)
-        self.X, self.y = rng.normal(size=(n, 12)), rng.integers(0, 3, (n, 1))
-        self.params = (rng.normal(size=self.network.n_params) / 4).astype(core.DTYPE)
-        self.start = self.params.copy()
-        self.core, self.epoch, self.batch_size = core, 0, batch_size
-        self.loss = core.LOSSES["softmax_log_loss"](3)
-        self.trainer, self.state, self.moments = make_trainer(
-            core, self.network, self.loss, core.Adam(), make_data(core, self.X, self.y),
-            self.params, batch_size=batch_size,
-        )  # fmt: skip
-
-    def next_epoch(self):
-        n = self.trainer.n_batches
-        self.trainer.set_epochs(np.full(n, 0.01), self.epoch * n, self.epoch << 32)
-        self.epoch += 1
-        return self.trainer
-
-    def run(self, team, epochs):
-        for _ in range(epochs):
-            team.run(self.next_epoch())
-        return self
-
-    def expected(self, epochs):
-        """Parameters after as many epochs on one thread."""
-        return train(
-            self.core, self.network, self.loss, self.X, self.y, params=self.start, epochs=epochs,
-            optimizer=self.core.Adam(), batch_size=self.batch_size,
-        ).params  # fmt: skip
-
-
-def fit(n_threads, epochs=3, **options):
-    """Trains a task on a team of its own and returns its parameters as bytes."""
-    task = Task(_core.load(np.float64), **options)
-    with Team(n_threads, work=0) as team:
-        return task.run(team, epochs).params.tobytes()
+from sknet import threads
+from sknet.threads import Team, available_threads
 
 
 @pytest.mark.parametrize("size", range(1, 9))
@@ -273,13 +199,6 @@ def test_idle_threads_go_home(monkeypatch):
 # How many threads
 
 
-@pytest.fixture
-def eight_cores(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("sknet.threads._cpu_count", lambda affinity, loky_max_cpu_count: 8)
-    monkeypatch.setattr(joblib, "effective_n_jobs", lambda n_jobs: n_jobs)
-
-
 @pytest.mark.parametrize(
     ("value", "expected"),
     [("1", 1), ("3", 3), ("2,4", 2), (" 5 ", 5), ("99", 8), ("0", 8), ("", 8), ("many", 8)],
@@ -316,28 +235,6 @@ def test_available_threads_heeds_the_affinity(monkeypatch):
         os.sched_setaffinity(0, cores)
 
 
-@contextlib.contextmanager
-def fits_elsewhere(n):
-    """Teams of n other threads at work."""
-    begun, end = threading.Barrier(n + 1), threading.Event()
-
-    def hold():
-        with Team(1, work=0):
-            begun.wait(TIMEOUT)
-            end.wait(TIMEOUT)
-
-    others = [threading.Thread(target=hold) for _ in range(n)]
-    for other in others:
-        other.start()
-    try:
-        begun.wait(TIMEOUT)
-        yield
-    finally:
-        end.set()
-        for other in others:
-            other.join(TIMEOUT)
-
-
 @pytest.mark.parametrize(("n_others", "size"), [(0, 8), (1, 4), (2, 2), (3, 2), (7, 1), (20, 1)])
 def test_running_teams_share_the_cores(eight_cores, n_others, size):
     with fits_elsewhere(n_others):
@@ -357,99 +254,6 @@ def test_a_team_that_ends_by_an_exception_gives_its_share_back(eight_cores):
             raise ZeroDivisionError
         assert available_threads() == 8
     assert available_threads() == 8
-
-
-# --------------------------------------------------------------------------------------------
-# BLAS
-
-
-def blas_threads():
-    return [
-        pool["num_threads"]
-        for pool in threadpoolctl.threadpool_info()
-        if pool["user_api"] == "blas"
-    ]
-
-
-def forget_who_controls_blas():
-    """threadpoolctl >= 3.7 lets one thread only set the limits of OpenBLAS, the first to do so."""
-    controller = getattr(threadpoolctl, "OpenBLASController", None)
-    if hasattr(controller, "clear_controlling_thread"):
-        controller.clear_controlling_thread(force=True)
-
-
-@pytest.fixture
-def two_blas_threads():
-    """The threads of each BLAS, two or more, nobody having limited them."""
-    before = blas_threads()
-    if not before or set(before) == {1}:
-        pytest.skip("no BLAS here whose threads can be limited")
-    forget_who_controls_blas()
-    yield before
-    forget_who_controls_blas()
-    threadpoolctl.threadpool_limits(limits=max(before), user_api="blas")
-    forget_who_controls_blas()
-
-
-def test_blas_is_held_to_one_thread(two_blas_threads):
-    with single_threaded_blas():
-        assert set(blas_threads()) == {1}
-        with single_threaded_blas():
-            assert set(blas_threads()) == {1}
-        assert set(blas_threads()) == {1}
-    assert blas_threads() == two_blas_threads
-
-
-def test_blas_is_released_after_an_exception(two_blas_threads):
-    with pytest.raises(ZeroDivisionError), single_threaded_blas():
-        raise ZeroDivisionError
-    assert blas_threads() == two_blas_threads
-
-
-def test_blas_is_held_in_whichever_thread(two_blas_threads):
-    """In one thread after the other, while the first is alive."""
-
-    def hold():
-        with single_threaded_blas():
-            return blas_threads()
-
-    for _ in range(2):
-        assert set(hold()) == {1}
-        assert set(in_time(hold)) == {1}
-        assert blas_threads() == two_blas_threads
-
-
-@pytest.mark.parametrize("outlives", [False, True], ids=["threads end", "threads live on"])
-def test_overlapping_holders_of_blas_in_threads(two_blas_threads, outlives):
-    """The one who came first leaves first; the limit stays until the last one leaves."""
-    entered, leave, left = ([threading.Event() for _ in range(3)] for _ in range(3))
-    end = threading.Event()
-
-    def hold(i):
-        with single_threaded_blas():
-            entered[i].set()
-            leave[i].wait(TIMEOUT)
-        left[i].set()
-        if outlives:
-            end.wait(TIMEOUT)
-
-    holders = [threading.Thread(target=hold, args=(i,)) for i in range(3)]
-    for i in range(3):
-        holders[i].start()
-        assert entered[i].wait(TIMEOUT)
-    held = []
-    for i in range(3):
-        held.append(set(blas_threads()))
-        leave[i].set()
-        assert left[i].wait(TIMEOUT)
-        if not outlives:
-            holders[i].join(TIMEOUT)
-    after = blas_threads()
-    end.set()
-    for holder in holders:
-        holder.join(TIMEOUT)
-    assert held == [{1}] * 3
-    assert after == two_blas_threads
 
 
 # --------------------------------------------------------------------------------------------
@@ -492,115 +296,3 @@ def test_python_threads_advance_during_a_job(core64, form):
         done.set()
         counter.join()
     assert advanced >= 8
-
-
-# --------------------------------------------------------------------------------------------
-# Fork
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-# Python 3.12 warns of any fork beside threads; that is what these tests are about.
-beside_threads = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-
-
-def in_child(function):
-    """Whether function() returns true in a forked child, within the timeout."""
-    pid = os.fork()
-    if pid == 0:
-        status = 2
-        try:
-            signal.alarm(TIMEOUT)  # ends the child, whatever it hangs in
-            status = 0 if function() else 1
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(pid, 0)
-    assert not os.WIFSIGNALED(status), f"child ended by signal {os.WTERMSIG(status)}"
-    return os.WEXITSTATUS(status) == 0
-
-
-@needs_fork
-@beside_threads
-@pytest.mark.parametrize("size", [1, 2, 4])
-def test_fork_after_a_fit(size):
-    expected = fit(size)
-    assert in_child(lambda: fit(size) == expected)
-    assert fit(size) == expected
-
-
-@needs_fork
-@beside_threads
-def test_fork_while_another_thread_fits():
-    expected = fit(1)
-    stop, begun = threading.Event(), threading.Event()
-
-    def keep_fitting():
-        while not stop.is_set():
-            with single_threaded_blas():
-                fit(2, epochs=20, n=2000)
-            begun.set()
-
-    def child():
-        with single_threaded_blas():
-            return fit(2) == expected and set(blas_threads()) <= {1}
-
-    fitting = threading.Thread(target=keep_fitting)
-    fitting.start()
-    try:
-        assert begun.wait(TIMEOUT)
-        for attempt in range(8):
-            time.sleep(0.003 * attempt)
-            assert in_child(child)
-    finally:
-        stop.set()
-        fitting.join(TIMEOUT)
-    assert not fitting.is_alive()
-
-
-@needs_fork
-@beside_threads
-def test_child_counts_no_teams_of_its_parent(eight_cores):
-    with fits_elsewhere(3):
-        assert available_threads() == 2
-        assert in_child(lambda: available_threads() == 8)
-
-
-@needs_fork
-@beside_threads
-def test_child_of_a_holder_of_blas_has_its_threads_back(two_blas_threads):
-    with single_threaded_blas():
-        assert in_child(lambda: blas_threads() == two_blas_threads)
-        assert set(blas_threads()) == {1}
-
-
-@needs_fork
-@beside_threads
-def test_fork_in_the_moment_another_thread_takes_blas(monkeypatch):
-    """The limit is being set, its lock held: the child must still be able to take it."""
-    libraries, taking, forked = threads._blas_libraries, threading.Event(), threading.Event()
-
-    class SlowLibraries:
-        def limit(self, **options):
-            taking.set()
-            assert forked.wait(TIMEOUT)
-            return libraries().limit(**options)
-
-    def take():
-        with single_threaded_blas():
-            pass
-
-    def child():
-        threads._blas_libraries = libraries
-        signal.alarm(5)
-        take()
-        return True
-
-    monkeypatch.setattr(threads, "_shared", threads._Shared())  # nobody has held BLAS before
-    with monkeypatch.context() as patch:
-        patch.setattr(threads, "_blas_libraries", SlowLibraries)
-        taker = threading.Thread(target=take)
-        taker.start()
-        assert taking.wait(TIMEOUT)
-        try:
-            assert in_child(child)
-        finally:
-            forked.set()
-            taker.join(TIMEOUT)
