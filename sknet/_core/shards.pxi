@@ -1,7 +1,7 @@
 # A network with one hidden layer, cut into shards that need nothing of each other but their outputs.
 
 cdef enum:
-    SHARD_WORK = 600000  # multiply-adds of a shard per mini-batch that are worth a thread
+    SHARD_WORK = 400000  # multiply-adds of a shard per mini-batch that are worth a thread
     SHARD_UNITS = 32     # hidden units of a shard, at the least
     SHARD_STEP = 16      # units by which to cut: whole lines of the cache
     MAX_SHARDS = 8
