@@ -13,8 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from small_fits import LABELS, NUMBERS, SOLVERS, X, assert_same_bits, classifier, regressor
 
-from sknet import MLPClassifier, MLPRegressor
+from sknet import MLPRegressor
 from sknet.threads import Team
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -26,20 +27,6 @@ except ImportError:  # scikit-learn < 1.9
 else:
     HAS_CALLBACKS = True
 with_callbacks = pytest.mark.skipif(not HAS_CALLBACKS, reason="sklearn.callback begins with 1.9")
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(60, 4))
-LABELS = (X[:, 0] * X[:, 1] > 0).astype(int)
-NUMBERS = X[:, 0] * X[:, 1]
-SOLVERS = pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-
-
-def classifier(**params):
-    return MLPClassifier(**{"hidden_layer_sizes": (5,), "random_state": 0, **params})
-
-
-def regressor(**params):
-    return MLPRegressor(**{"hidden_layer_sizes": (5,), "random_state": 0, **params})
 
 
 class Recorder:
@@ -75,12 +62,6 @@ class Propagated(Recorder):
     """One that meta-estimators hand on."""
 
     max_propagation_depth = None
-
-
-def assert_same_bits(a, b):
-    for name in ("coefs_", "intercepts_"):
-        for ours, others in zip(getattr(a, name), getattr(b, name), strict=True):
-            assert_array_equal(ours, others)
 
 
 # Callbacks ----------------------------------------------------------------------------------

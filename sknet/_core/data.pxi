@@ -68,7 +68,7 @@ cdef class Data:
         n = 0 if self.is_sparse else min(n, self.n_samples - first)
         return read_ahead(self.X, row_bytes, row_bytes, order, first, first + n, NULL)
 
-    cdef double weight_of(
+    cdef double sum_of_weights(
         self, Py_ssize_t n, Py_ssize_t first, const Py_ssize_t* order
     ) noexcept nogil:
         """Of n rows from number `first` of `order` on, or from row `first` on where that is NULL."""
@@ -92,15 +92,30 @@ cdef class Data:
             for p in range(self.csr.indptr[rows[i]], self.csr.indptr[rows[i] + 1]):
                 out[i * m + self.csr.indices[p]] += self.csr.data[p]
 
-    cdef void gather_y(self, Py_ssize_t n, const Py_ssize_t* rows, real_t* out) noexcept nogil:
-        """out (n, n_targets) = y[rows]"""
+    cdef const real_t* y_of(
+        self, Py_ssize_t n, Py_ssize_t first, const Py_ssize_t* order, real_t* room
+    ) noexcept nogil:
+        """Targets (n, n_targets) from number `first` of `order` on, gathered in `room`.
+
+        Where `order` is NULL: of the rows from `first` on, where they stand.
+        """
         cdef Py_ssize_t i, k, m = self.n_targets
+        if order == NULL:
+            return self.y + first * m
         for i in range(n):
             for k in range(m):
-                out[i * m + k] = self.y[rows[i] * m + k]
+                room[i * m + k] = self.y[order[first + i] * m + k]
+        return room
 
-    cdef void gather_weight(self, Py_ssize_t n, const Py_ssize_t* rows, real_t* out) noexcept nogil:
-        """out (n) = weight[rows]"""
+    cdef const real_t* weight_of(
+        self, Py_ssize_t n, Py_ssize_t first, const Py_ssize_t* order, real_t* room
+    ) noexcept nogil:
+        """Weights (n) of the same rows, or NULL."""
         cdef Py_ssize_t i
+        if self.weight == NULL:
+            return NULL
+        if order == NULL:
+            return self.weight + first
         for i in range(n):
-            out[i] = self.weight[rows[i]]
+            room[i] = self.weight[order[first + i]]
+        return room

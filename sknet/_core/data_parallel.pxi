@@ -19,7 +19,6 @@ cdef class DataParallel(Scheme):
     cdef Trainee trainee
     cdef Loss loss
     cdef Data data
-    cdef object arrays
     cdef real_t* input_gradient
     cdef real_t* gathered[3]  # X, y, weight of the mini-batch
     cdef real_t[:, :] scratch  # (size, ...) one row per worker
@@ -42,7 +41,7 @@ cdef class DataParallel(Scheme):
         self.n_penalties = self.trainee.tiles.shape[0]
         self.max_size = max(self.n_losses, self.n_penalties)
         self.input_gradient = NULL if input_gradient is None else &input_gradient[0, 0]
-        self.arrays = [input_gradient]
+        self.trainee.arrays.append(input_gradient)
         gathers = not (
             network.takes_sparse if data.is_sparse
             else network.reads_in_place(self.trainee.workspace.batching)
@@ -75,7 +74,20 @@ cdef class DataParallel(Scheme):
         cdef Workspace ws = self.trainee.workspace
         cdef Py_ssize_t rows = block_rows(batch.n), n_blocks = (batch.n + rows - 1) // rows, block, tile
         ws.scratch = &self.scratch[rank, 0]
-        self.open_batch(&ws, batch)
+        ws.ahead = NULL
+        open_batch(&ws, batch, self.data)
+        if batch.order != NULL and self.gathered[0] != NULL:
+            ws.X = self.gathered[0]
+            ws.sparse = NULL
+            ws.numbers = NULL
+        ws.weight = NULL
+        if self.data.weight != NULL:
+            ws.weight = self.gathered[2]
+            if batch.order == NULL:
+                ws.weight = self.data.weight + batch.first
+        ws.dX = NULL
+        if self.input_gradient != NULL:
+            ws.dX = self.input_gradient + batch.first * self.data.n_features
         while True:
             block = team_next(team, rank, n_blocks, NULL)
             if block == n_blocks:
@@ -93,58 +105,28 @@ cdef class DataParallel(Scheme):
                 tile, &ws, n_blocks, batch.scale, batch.rate
             )
 
-    cdef void open_batch(self, Workspace* ws, const Batch* batch) noexcept nogil:
-        """Points the workspace at the mini-batch."""
-        ws.n = batch.n
-        ws.key = batch.key
-        ws.ahead = NULL
-        ws.sparse = NULL
-        ws.numbers = NULL
-        ws.dX = NULL
-        if self.input_gradient != NULL:
-            ws.dX = self.input_gradient + batch.first * self.data.n_features
-        ws.weight = NULL
-        if batch.order == NULL:
-            ws.X = self.data.X + batch.first * self.data.n_features
-            if self.data.weight != NULL:
-                ws.weight = self.data.weight + batch.first
-            return
-        if self.data.weight != NULL:
-            ws.weight = self.gathered[2]
-        if self.gathered[0] != NULL:
-            ws.X = self.gathered[0]
-        else:
-            ws.X = self.data.X
-            ws.sparse = &self.data.csr if self.data.is_sparse else NULL
-            ws.numbers = batch.order + batch.first
-
     cdef double train_block(
         self, Workspace* ws, const Batch* batch, Py_ssize_t block, Py_ssize_t first, Py_ssize_t n
     ) noexcept nogil:
         """Gather, forward, loss, backward of the rows first..first + n; returns their loss."""
         cdef Py_ssize_t last = self.network.n_steps - 1
-        cdef const Py_ssize_t* rows
+        cdef Py_ssize_t begin = batch.first + first
         cdef const real_t* y
-        cdef const real_t* weights = ws.weight
+        cdef const real_t* weight
         cdef double value
         cdef ahead_t ahead
-        if weights != NULL:
-            weights += first
-        if batch.order == NULL:
-            y = self.data.y + (batch.first + first) * self.data.n_targets
-        else:
-            rows = batch.order + batch.first + first
+        if batch.order != NULL:
             if self.gathered[0] != NULL:
-                self.data.gather_X(n, rows, self.gathered[0] + first * self.data.n_features)
-            ahead = self.data.rows_ahead(batch.order, batch.first + first + ws.batching.size, n)
+                self.data.gather_X(
+                    n, batch.order + begin, self.gathered[0] + first * self.data.n_features
+                )
+            ahead = self.data.rows_ahead(batch.order, begin + ws.batching.size, n)
             ws.ahead = &ahead
-            self.data.gather_y(n, rows, self.gathered[1] + first * self.data.n_targets)
-            y = self.gathered[1] + first * self.data.n_targets
-            if ws.weight != NULL:
-                self.data.gather_weight(n, rows, self.gathered[2] + first)
+        y = self.data.y_of(n, begin, batch.order, self.gathered[1] + first * self.data.n_targets)
+        weight = self.data.weight_of(n, begin, batch.order, self.gathered[2] + first)
         self.network.forward(ws, first, n, block)
         value = self.loss.value_and_gradient(
-            n, ws.Y[last] + first * self.network.n_out, y, weights,
+            n, ws.Y[last] + first * self.network.n_out, y, weight,
             ws.dY[last] + first * self.network.n_out,
         )
         self.network.backward(ws, first, n, block)

@@ -14,6 +14,20 @@ ctypedef struct Batch:
     double* penalty             # (n_penalties) of the epoch, to be added to
 
 
+cdef inline void open_batch(Workspace* ws, const Batch* batch, Data data) noexcept nogil:
+    """Points the workspace at the rows of the mini-batch, where they stand."""
+    ws.n = batch.n
+    ws.key = batch.key
+    ws.sparse = NULL
+    ws.numbers = NULL
+    ws.X = data.X
+    if batch.order == NULL:
+        ws.X += batch.first * data.n_features
+    else:
+        ws.sparse = &data.csr if data.is_sparse else NULL
+        ws.numbers = batch.order + batch.first
+
+
 cdef class Scheme:
     """Trains a network mini-batch by mini-batch, on any number of workers with the same bits.
 

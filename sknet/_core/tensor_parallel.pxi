@@ -48,17 +48,9 @@ cdef class Shard:
     ) noexcept nogil:
         """Z (n, n_out) = outputs of this shard, which is the network's shard of this number."""
         cdef Workspace* ws = &self.trainee.workspace
-        ws.n = batch.n
+        open_batch(ws, batch, data)
         ws.key = mix_key(batch.key, number)
         ws.ahead = ahead
-        ws.sparse = NULL
-        ws.numbers = NULL
-        ws.X = data.X
-        if batch.order == NULL:
-            ws.X += batch.first * data.n_features
-        else:
-            ws.sparse = &data.csr if data.is_sparse else NULL
-            ws.numbers = batch.order + batch.first
         ws.Y[self.network.n_steps - 1] = Z
         self.network.forward(ws, 0, batch.n, 0)
 
@@ -140,19 +132,14 @@ cdef class TensorParallel(Scheme):
     cdef bint train(self, team_t* team, int rank, const Batch* batch) noexcept nogil:
         cdef Py_ssize_t first = self.first_shard(team, rank), end = self.first_shard(team, rank + 1)
         cdef Py_ssize_t i, outputs = batch.number % 2 * self.max_size
-        cdef const real_t* y = self.data.y + batch.first * self.data.n_targets
-        cdef const real_t* weight = NULL
+        cdef const real_t* y
+        cdef const real_t* weight
         cdef double value
         cdef ahead_t ahead
-        if self.data.weight != NULL:
-            weight = self.data.weight + batch.first
         if batch.order != NULL:
             ahead = self.data.rows_ahead(batch.order, batch.first + batch.n, self.batch_size)
-            self.data.gather_y(batch.n, batch.order + batch.first, &self.y[rank, 0])
-            y = &self.y[rank, 0]
-            if weight != NULL:
-                self.data.gather_weight(batch.n, batch.order + batch.first, &self.weight[rank, 0])
-                weight = &self.weight[rank, 0]
+        y = self.data.y_of(batch.n, batch.first, batch.order, &self.y[rank, 0])
+        weight = self.data.weight_of(batch.n, batch.first, batch.order, &self.weight[rank, 0])
         for i in range(first, end):
             (<Shard> self.shards[i]).forward(
                 batch, self.data, i, NULL if batch.order == NULL else &ahead,

@@ -221,4 +221,4 @@ cdef class Trainer(Job):
         """What the sums over a mini-batch are divided by."""
         if self.mean_weight:
             return batch.n * self.mean_weight
-        return self.data.weight_of(batch.n, batch.first, batch.order)
+        return self.data.sum_of_weights(batch.n, batch.first, batch.order)
