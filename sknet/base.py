@@ -1,6 +1,7 @@
 """What MLPClassifier and MLPRegressor share: fit, partial_fit, raw prediction, validation rows."""
 
 import functools
+import inspect
 import math
 import operator
 import warnings
@@ -20,11 +21,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknet import _core
 from sknet.callbacks import CallbackSupportMixin
+from sknet.choices import chosen
 from sknet.ending import CALLER, divergence_error, report
+from sknet.initializers import INITIALIZERS
 from sknet.layers import mlp
 from sknet.methods import NotAvailableError, fitting
 from sknet.model import Model, as_data
 from sknet.monitor import Monitor
+from sknet.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
 from sknet.rows import (
     FLOATS,
     Rows,
@@ -33,12 +37,21 @@ from sknet.rows import (
     is_plain_target,
     is_taken_as_it_is,
 )
-from sknet.schedules import SCHEDULES
+from sknet.schedules import SCHEDULES, InvScaling, Schedule, as_schedule
 from sknet.training import Progress, TrainingOptions, fit_lbfgs, fit_minibatch
 from sknet.typing import ArrayLike, MatrixLike
 
 __all__ = ["BaseNetwork"]
 
+# Parameters of scikit-learn's that belong to one of its solvers.
+FLAT_PARAMETERS = {
+    "momentum": "sgd",
+    "nesterovs_momentum": "sgd",
+    "beta_1": "adam",
+    "beta_2": "adam",
+    "epsilon": "adam",
+    "max_fun": "lbfgs",
+}
 NARROW = 32  # hidden units up to which an epoch takes little longer than reading X
 _REGISTRIES = _core.load(np.float64)  # its names are those of every binary
 
@@ -48,11 +61,11 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(_REGISTRIES.ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", *_REGISTRIES.OPTIMIZERS})],
+        "activation": [StrOptions(set(_REGISTRIES.ACTIVATIONS)), "array-like"],
+        "solver": [StrOptions(set(OPTIMIZERS)), Optimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(set(SCHEDULES))],
+        "learning_rate": [StrOptions(set(SCHEDULES)), Schedule, callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -73,6 +86,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "init": [StrOptions({"auto", *INITIALIZERS})],
+        "weight_decay": [None, Interval(Real, 0, None, closed="left")],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
     }
@@ -103,7 +118,10 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         raise NotImplementedError
 
     def _encode(self, y):
-        """y as the loss takes it: (targets of shape (n, n_targets), n_outputs, loss name)."""
+        """y as the loss takes it: targets (n, n_targets), n_outputs, and how to make the loss.
+
+        The last is the name of the core's loss and a dict of its options.
+        """
         raise NotImplementedError
 
     def _weights_of_y(self, y, sample_weight):
@@ -124,7 +142,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     def _declare_layers(self, sizes, n_outputs):
         """The layers of the network: hidden ones of these sizes, and the outputs."""
-        return mlp(sizes, self.activation, n_outputs)
+        return mlp(sizes, self._activations(sizes), n_outputs)
 
     # Fitting --------------------------------------------------------------------------------
 
@@ -177,9 +195,36 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    def _refuse_unused(self):
+        """Raises for parameters that the chosen solver would not look at.
+
+        scikit-learn's own names ignore one another's parameters, as scikit-learn does.
+        """
+        if self._is_lbfgs and self.weight_decay:
+            raise ValueError(
+                f"weight_decay={self.weight_decay} needs the updates of a stochastic solver; with "
+                "solver='lbfgs' use alpha."
+            )
+        if self._is_lbfgs and self.learning_rate not in ("constant", "invscaling", "adaptive"):
+            raise ValueError(
+                f"learning_rate={self.learning_rate!r} needs the updates of a stochastic solver, "
+                "solver='lbfgs' finds its own steps."
+            )
+        if self.solver in ("sgd", "adam", "lbfgs"):
+            return
+        defaults = inspect.signature(type(self)).parameters
+        for name, owner in FLAT_PARAMETERS.items():
+            value = getattr(self, name)
+            if value != defaults[name].default:
+                raise ValueError(
+                    f"{name}={value} belongs to solver={owner!r}; with solver={self.solver!r} say "
+                    "it in the optimizer object, see sknet.optimizers."
+                )
+
     def _fit(
         self, X, y, sample_weight, validation=(None, None, None), *, incremental=False, classes=None
     ):
+        self._refuse_unused()
         continued = (incremental or self.warm_start) and hasattr(self, "coefs_")
         sizes = self._hidden_sizes()
         rows = self._check_training_data(
@@ -192,7 +237,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             sizes=sizes,
         )
         validation = self._check_validation_data(*validation)
-        targets, n_outputs, loss_name = self._encode(rows.y)
+        targets, n_outputs, (loss_name, loss_options) = self._encode(rows.y)
         if continued:
             model, progress = self._resume(sizes, n_outputs)
         else:
@@ -202,11 +247,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         rows.targets = np.ascontiguousarray(targets, dtype)
         if rows.weight is not None:
             rows.weight = np.ascontiguousarray(rows.weight, dtype)
-        loss = model.core.LOSSES[loss_name](n_outputs)
+        loss = model.core.LOSSES[loss_name](n_outputs, **loss_options)
         self.n_outputs_ = n_outputs
         self.n_layers_ = len(sizes) + 2
         self.out_activation_ = loss.link
-        if self.solver == "lbfgs":
+        self._link_options = loss.link_options()
+        if self._is_lbfgs:
             monitor = self._run_lbfgs(model, loss, rows)
         else:
             monitor = self._run_minibatch(model, loss, rows, validation, progress, incremental)
@@ -237,7 +283,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         is_ready = is_taken_as_it_is(X, dtypes)
         unchecked = (
             is_ready
-            and self.solver != "lbfgs"
+            and not self._is_lbfgs
             and sum(sizes) <= NARROW
             and not self.early_stopping  # sets rows aside, which no epoch sees
             and sample_weight is None  # nor rows of weight 0
@@ -275,7 +321,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             return None
         if y_val is None:
             raise ValueError("X_val was given without y_val.")
-        if self.solver == "lbfgs":
+        if self._is_lbfgs:
             raise ValueError(
                 "X_val is scored after each epoch, which solver='lbfgs' does not have; "
                 "use solver='adam' or 'sgd'."
@@ -294,7 +340,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         """A network with new weights, and the beginning of its training."""
         model = Model(self._declare_layers(sizes, n_outputs), X.shape[1], X.dtype)
         progress = Progress.begin(self.random_state)
-        model.initialize(progress.weights_rng, self.activation)
+        model.initialize(self.init, progress.weights_rng, self._activations(sizes, True))
         self.n_iter_ = 0
         self.t_ = 0
         for name in ("loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_"):
@@ -332,11 +378,10 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         if self.early_stopping and validation is None:
             train, held_out = self._split(rows.y, progress.split_seed)
             rows, validation = rows.take(train), rows.take(held_out)
-        optimizer = self._optimizer(model)
-        progress.begin_stage(model, optimizer.n_moments, float(self.learning_rate_init))
-        options = self._options(rows, max_iter=1 if incremental else self.max_iter)
-        if options.learning_rate == "constant":
-            progress.learning_rate = options.learning_rate_init
+        solver = self._solver()
+        optimizer = solver.compiled(model.core)
+        progress.begin_stage(model, solver.rule, optimizer.n_moments)
+        options = self._options(rows, 1 if incremental else self.max_iter, solver)
         monitor = Monitor(
             self,
             rows,
@@ -378,13 +423,15 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
     def _run_lbfgs(self, model, loss, rows):
         """Trains the model by L-BFGS and sets what fit learns on the way."""
         monitor = Monitor(self, rows, self.max_iter)
+        solver = self._solver()
         total_weight = rows.X.shape[0] if rows.weight is None else np.sum(rows.weight, dtype=float)
         reason, self.n_iter_, self.loss_, message = fit_lbfgs(
             model,
             loss,
             as_data(model.core, rows.X, rows.targets, rows.weight),
             float(total_weight),
-            self._options(rows, max_iter=self.max_iter),
+            solver,
+            self._options(rows, self.max_iter, solver),
             monitor,
         )
         for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "_progress"):
@@ -393,10 +440,10 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         report(self, reason, rows.X, message=message)
         return monitor
 
-    def _options(self, rows, max_iter):
+    def _options(self, rows, max_iter, solver):
         n_samples = rows.X.shape[0]
         batch_size = min(200 if self.batch_size == "auto" else self.batch_size, n_samples)
-        if self.batch_size != "auto" and self.batch_size > n_samples and self.solver != "lbfgs":
+        if self.batch_size != "auto" and self.batch_size > n_samples and not self._is_lbfgs:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
                 f"clipped: batch_size={self.batch_size}, n_samples={n_samples}.",
@@ -404,13 +451,14 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             )
         return TrainingOptions(
             alpha=float(self.alpha),
+            weight_decay=float(
+                solver.weight_decay if self.weight_decay is None else self.weight_decay
+            ),
             batch_size=batch_size,
             shuffle=self.shuffle,
-            learning_rate=self.learning_rate if self.solver == "sgd" else "constant",
+            learning_rate=self._schedule(),
             learning_rate_init=float(self.learning_rate_init),
-            power_t=float(self.power_t),
             max_iter=max_iter,
-            max_fun=self.max_fun,
             tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
             n_threads=self.n_threads,
@@ -423,10 +471,45 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         X = rows.X.astype(model.params.dtype, copy=False)
         return lambda model: self._score_raw(model.predict(X, self.n_threads), rows.y, rows.weight)
 
-    def _optimizer(self, model):
+    # What was chosen ------------------------------------------------------------------------
+
+    @property
+    def _is_lbfgs(self):
+        return self.solver == "lbfgs" or isinstance(self.solver, LBFGS)
+
+    def _solver(self):
+        """The optimizer: for scikit-learn's names with scikit-learn's parameters."""
         if self.solver == "sgd":
-            return model.core.SGD(self.momentum, self.nesterovs_momentum)
-        return model.core.Adam(self.beta_1, self.beta_2, self.epsilon)
+            return SGD(self.momentum, self.nesterovs_momentum)
+        if self.solver == "adam":
+            return Adam(self.beta_1, self.beta_2, self.epsilon)
+        if self.solver == "lbfgs":
+            return LBFGS(self.max_fun)
+        return chosen(self.solver, OPTIMIZERS)
+
+    def _schedule(self):
+        """The learning-rate schedule."""
+        if self.learning_rate == "invscaling":
+            return InvScaling(self.power_t)
+        return as_schedule(self.learning_rate)
+
+    def _activations(self, sizes, with_output=False):
+        """Name of the activation of each hidden layer; of the output the last one, for "auto"."""
+        if isinstance(self.activation, str):
+            return [self.activation] * (len(sizes) + with_output)
+        names = list(self.activation)
+        for name in names:
+            if not (isinstance(name, str) and name in _REGISTRIES.ACTIVATIONS):
+                raise ValueError(
+                    f"activation must hold names among {sorted(_REGISTRIES.ACTIVATIONS)}, "
+                    f"got {name!r}."
+                )
+        if len(names) != len(sizes):
+            raise ValueError(
+                f"activation must be one name, or one per hidden layer: {len(sizes)}, "
+                f"got {len(names)}."
+            )
+        return names + (names[-1:] or ["identity"]) * with_output
 
     def _split(self, y, seed):
         """Row numbers of the training and the validation part; stratified for classes."""
@@ -447,13 +530,19 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         return train, held_out
 
     def _check_partial_fit(self):
-        if self.solver == "lbfgs":
+        if self._is_lbfgs:
             raise NotAvailableError(
                 "partial_fit is only available for stochastic optimizers. "
                 f"{self.solver} is not stochastic."
             )
         if self.early_stopping:
             raise NotAvailableError("partial_fit does not support early_stopping=True")
+        kind = SCHEDULES.get(self.learning_rate) if isinstance(self.learning_rate, str) else None
+        if getattr(kind or self.learning_rate, "needs_end", callable(self.learning_rate)):
+            raise NotAvailableError(
+                "partial_fit does not know when training will end, which "
+                f"learning_rate={self.learning_rate!r} needs to know."
+            )
 
     # The fitted network ---------------------------------------------------------------------
 
@@ -473,7 +562,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             _same_arrays(self.coefs_, model.coefs)
             and _same_arrays(self.intercepts_, model.intercepts)
         ):
-            model = Model.from_arrays(self.coefs_, self.intercepts_, self.activation)
+            model = Model.from_arrays(
+                self.coefs_, self.intercepts_, self._activations(self.coefs_[1:])
+            )
             self._set_model(model)
         return model
 
@@ -482,8 +573,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         state.pop("_fitted_model", None)  # made again from coefs_ and intercepts_
         return state
 
-    def _predict(self, X, link="identity"):
-        """Predictions through a link of the core; through "identity" the raw outputs.
+    def _predict(self, X, link="identity", options=None):
+        """Predictions through a link of the core with its options; by default the raw outputs.
 
         Of the wider of the dtypes of X and of the network, as NumPy would have it.
         """
@@ -491,12 +582,14 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         model = self._model()
         is_ready = is_taken_as_it_is(X, FLOATS) and self._knows_columns(X)
         if is_ready and X.dtype == model.params.dtype:
-            predictions = model.predict(X, self.n_threads, link, unchecked=True)
+            predictions = model.predict(X, self.n_threads, link, options, unchecked=True)
             if predictions is not None:
                 return predictions
         if not (is_ready and is_finite(X)):
             X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False)
-        predictions = model.predict(X.astype(model.params.dtype, copy=False), self.n_threads, link)
+        predictions = model.predict(
+            X.astype(model.params.dtype, copy=False), self.n_threads, link, options
+        )
         return predictions.astype(np.result_type(X.dtype, predictions.dtype), copy=False)
 
     def __sklearn_tags__(self):

@@ -1,22 +1,34 @@
 """MLPClassifier: labels in, labels and probabilities out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax, logsumexp
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
 from sknet import _core
 from sknet.base import BaseNetwork
+from sknet.choices import chosen
 from sknet.labels import distinct, encode
-from sknet.methods import fitting, when_available
-from sknet.typing import MatrixLike
+from sknet.losses import CLASSIFICATION_LOSSES, Loss
+from sknet.methods import NotAvailableError, fitting, when_available
+from sknet.optimizers import Optimizer
+from sknet.schedules import Schedule
+from sknet.typing import (
+    Activation,
+    ClassificationLossName,
+    Initializer,
+    MatrixLike,
+    ScheduleName,
+    SolverName,
+)
 
 __all__ = ["MLPClassifier"]
 
@@ -31,36 +43,56 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer. () has no hidden layer: the linear model.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Function of the hidden units.
+    activation : str or sequence of str, default='relu'
+        Function of the hidden units; one name for all layers, or one per hidden layer.
 
         - 'identity', f(x) = x: the network is linear.
         - 'logistic', f(x) = 1 / (1 + exp(-x)).
         - 'tanh', f(x) = tanh(x).
         - 'relu', f(x) = max(0, x).
+        - 'leaky_relu', f(x) = x where x > 0, else 0.01 x.
+        - 'elu', f(x) = x where x > 0, else exp(x) - 1.
+        - 'selu', 1.0507 times x where x > 0, else times 1.6733 (exp(x) - 1): keeps mean 0 and
+          variance 1 from layer to layer, with `init='lecun_normal'` and scaled X.
+        - 'gelu', f(x) = x P(x), P the distribution function of the normal distribution.
+        - 'silu', f(x) = x / (1 + exp(-x)), also called swish.
+        - 'mish', f(x) = x tanh(log(1 + exp(x))).
+        - 'softplus', f(x) = log(1 + exp(x)).
 
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    solver : str or object of `sknet.optimizers`, default='adam'
         How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' the
-        method of [2]_; both go through mini-batches. 'lbfgs' uses all rows at each step: often
-        best for a few thousand rows or fewer.
+        method of [2]_; these and 'rmsprop', 'adagrad', 'adamw', 'nadam', 'radam' and 'lion' go
+        through mini-batches. 'lbfgs' uses all rows at each step: often best for a few thousand
+        rows or fewer. A name means the optimizer with its defaults, `AdamW(beta_2=0.95)` says
+        more.
     alpha : float, default=0.0001
         Strength of the L2 penalty alpha / 2 * sum(coefs_ ** 2), divided by the weight of the
         mini-batch (the number of its rows) as in scikit-learn.
     batch_size : int or 'auto', default='auto'
         Rows per mini-batch; 'auto' is min(200, n_samples). 'lbfgs' has no mini-batches.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        How the learning rate of 'sgd' goes on from `learning_rate_init`.
+    learning_rate : str, object of `sknet.schedules` or callable, default='constant'
+        How the learning rate goes on from `learning_rate_init`, for all solvers but 'lbfgs'
+        (in scikit-learn for 'sgd' alone).
 
         - 'constant' stays.
         - 'invscaling' is learning_rate_init / (t + 1) ** power_t after t rows.
         - 'adaptive' is divided by 5 where training would otherwise stop, down to 1e-6.
+        - 'step' is divided by 10 after every 30 epochs, 'exponential' multiplied by 0.95 after
+          each one.
+        - 'cosine' falls to 0 at `max_iter` along half a cosine, 'cosine_restarts' in cycles of
+          10, 20, 40, ... epochs.
+        - 'one_cycle' rises from 0.04 to 1 times `learning_rate_init`, then falls to nearly 0.
+        - 'coslog' goes up and down four times, each time twice as long.
+        - 'reduce_on_plateau' is divided by 10 when 5 epochs have brought nothing.
 
+        A name means the schedule with its defaults; `Cosine(warmup=0.05)` says more. A callable
+        takes the fraction of training done and returns the factor of `learning_rate_init`.
     learning_rate_init : float, default=0.001
-        Learning rate of 'sgd' and 'adam' at the beginning.
+        Learning rate at the beginning; of a schedule that rises, the highest.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=200
-        Most epochs (passes over the data) for 'sgd' and 'adam', most iterations for 'lbfgs'.
+        Most epochs (passes over the data), most iterations for 'lbfgs'.
     shuffle : bool, default=True
         Whether each epoch goes through the rows in a new random order.
     random_state : int, RandomState instance or None, default=None
@@ -94,7 +126,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         See `tol`. For 'sgd' and 'adam'.
     max_fun : int, default=15000
         Most evaluations of the loss by 'lbfgs'.
-    loss : {'log_loss', 'squared_error'}, default='log_loss'
+    loss : str or object of `sknet.losses`, default='log_loss'
         What is minimised.
 
         - 'log_loss', the negative log-likelihood: softmax outputs for several classes, logistic
@@ -102,12 +134,32 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         - 'squared_error', the sum of squared differences between logistic outputs and the 0/1
           targets: the cost of many textbooks' first network. Probabilities of several classes
           are the outputs divided by their sum.
+        - 'hinge', the margin's: no probabilities, but `decision_function`.
+        - 'focal', the log-loss with less weight on rows that are already right.
 
+        A name means the loss with its defaults; `Focal(gamma=1.0)` says more.
+    label_smoothing : float, default=0.0
+        Part of each target, in [0, 1), that is shared out evenly among the classes, so that
+        probabilities are less sure of themselves. For 'log_loss' and 'squared_error'.
     class_weight : dict, 'balanced' or None, default=None
         Weights of the classes, multiplied into sample_weight. 'balanced' is inversely
         proportional to the (weighted) frequency of each class. Not for label indicators. With
         class weights each mini-batch is divided by the mean weight of all rows, not of its own,
         so that they hold for any batch_size.
+    init : str, default='auto'
+        How weights begin.
+
+        - 'auto' as in scikit-learn: 'glorot_uniform', for 'logistic' units with a smaller bound;
+          intercepts from the same interval. With all others they begin at 0.
+        - 'glorot_uniform', 'glorot_normal': variance 2 / (n_in + n_out) [1]_.
+        - 'he_uniform', 'he_normal': variance 2 / n_in, for 'relu' and its like.
+        - 'lecun_normal': variance 1 / n_in, for 'selu'.
+        - 'orthogonal': orthonormal columns, or rows where there are fewer.
+
+    weight_decay : float or None, default=None
+        Part of the weights, not of the intercepts, that each update takes off, times the learning
+        rate. Unlike `alpha` it does not pass through the optimizer. None is what the solver says:
+        0.01 for 'adamw', nothing for the others. Not for 'lbfgs'.
     n_threads : int or None, default=None
         Threads of fit and predict. None takes what the machine has to spare: its cores, but no
         more than OMP_NUM_THREADS, one inside a nested joblib worker, and few for small networks.
@@ -191,19 +243,20 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
 
     _parameter_constraints: dict = {
         **BaseNetwork._parameter_constraints,
-        "loss": [StrOptions({"log_loss", "squared_error"})],
+        "loss": [StrOptions(set(CLASSIFICATION_LOSSES)), Loss],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: Literal["identity", "logistic", "tanh", "relu"] = "relu",
+        activation: Activation | Sequence[Activation] = "relu",
         *,
-        solver: Literal["lbfgs", "sgd", "adam"] = "adam",
+        solver: SolverName | Optimizer = "adam",
         alpha: float = 0.0001,
         batch_size: int | Literal["auto"] = "auto",
-        learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
+        learning_rate: ScheduleName | Schedule | Callable[[float], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -221,8 +274,11 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        loss: Literal["log_loss", "squared_error"] = "log_loss",
+        loss: ClassificationLossName | Loss = "log_loss",
+        label_smoothing: float = 0.0,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        init: Initializer = "auto",
+        weight_decay: float | None = None,
         n_threads: int | None = None,
         dtype: Literal["auto", "float32", "float64"] = "auto",
     ) -> None:
@@ -250,7 +306,10 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.loss = loss
+        self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.init = init
+        self.weight_decay = weight_decay
         self.n_threads = n_threads
         self.dtype = dtype
 
@@ -302,18 +361,31 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         return y
 
     def _encode(self, y):
-        squared = self.loss == "squared_error"
-        if self._multilabel:
-            name = "logistic_squared_error" if squared else "logistic_log_loss"
-            return y, y.shape[1], name
-        codes = encode(y, self.classes_)
-        n_classes = len(self.classes_)
-        if n_classes == 2:
-            name = "logistic_squared_error" if squared else "logistic_log_loss"
-            return codes[:, None], 1, name
-        if squared:
-            return codes[:, None] == np.arange(n_classes), n_classes, ("logistic_squared_error")
-        return codes[:, None], n_classes, "softmax_log_loss"
+        loss, smoothing = self._loss(), float(self.label_smoothing)
+        if smoothing and not loss.takes_smoothing:
+            raise ValueError(
+                f"label_smoothing={self.label_smoothing} is for loss='log_loss' and "
+                f"'squared_error', got loss={self.loss!r}."
+            )
+        if self._multilabel or len(self.classes_) == 2:
+            yes = y if self._multilabel else encode(y, self.classes_)[:, None]
+            targets = yes * (1 - smoothing) + smoothing / 2 if smoothing else yes
+            return targets, yes.shape[1], (loss.of_labels, loss.options())
+        codes, n_classes = encode(y, self.classes_)[:, None], len(self.classes_)
+        if loss.is_one_hot:
+            is_class = codes == np.arange(n_classes)
+            targets = is_class * (1 - smoothing) + smoothing / n_classes if smoothing else is_class
+            return targets, n_classes, (loss.of_classes, loss.options())
+        options = loss.options() | ({"smoothing": smoothing} if smoothing else {})
+        return codes, n_classes, (loss.of_classes, options)
+
+    def _loss(self):
+        loss = chosen(self.loss, CLASSIFICATION_LOSSES)
+        if loss.of_labels is None:
+            raise ValueError(
+                f"loss must be one for classes: {', '.join(CLASSIFICATION_LOSSES)}; got {loss}."
+            )
+        return loss
 
     def _weights_of_y(self, y, sample_weight):
         """sample_weight times class_weight."""
@@ -393,6 +465,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         raw = self._predict(X)
         return raw[:, 0] if raw.shape[1] == 1 and not self._multilabel else raw
 
+    @when_available(lambda self: self._check_probabilities())
     def predict_proba(self, X: MatrixLike) -> NDArray[Any]:
         """Probability of each class.
 
@@ -415,6 +488,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             return self._predict(X, "softmax")
         return np.exp(self._log_shares(self._predict(X)))
 
+    @when_available(lambda self: self._check_probabilities())
     def predict_log_proba(self, X: MatrixLike) -> NDArray[Any]:
         """Logarithm of the probability of each class; finite wherever the logits are.
 
@@ -446,6 +520,16 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         """Logarithm of logistic outputs divided by their sum, for 'squared_error'."""
         log_outputs = log_expit(raw)
         return log_outputs - logsumexp(log_outputs, axis=1, keepdims=True)
+
+    def _check_probabilities(self):
+        """Raises where the loss makes no probabilities."""
+        loss = self.loss
+        kind = CLASSIFICATION_LOSSES[loss] if isinstance(loss, str) else loss
+        if not kind.has_probabilities:
+            raise NotAvailableError(
+                f"loss={loss!r} has margins, not probabilities; use decision_function, or "
+                "loss='log_loss'."
+            )
 
     @when_available(lambda self: self._check_partial_fit())
     @fitting

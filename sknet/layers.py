@@ -54,13 +54,14 @@ class Residual:
     layers: tuple
 
 
-def mlp(hidden_layer_sizes, activation, n_outputs):
-    """The multilayer perceptron: hidden dense layers with one activation, then a linear one.
+def mlp(hidden_layer_sizes, activations, n_outputs):
+    """The multilayer perceptron: hidden dense layers with their activations, then a linear one.
 
     Parameters
     ----------
     hidden_layer_sizes : sequence of int
-    activation : str
+    activations : sequence of str
+        One per hidden layer.
     n_outputs : int
 
     Returns
@@ -70,7 +71,8 @@ def mlp(hidden_layer_sizes, activation, n_outputs):
     Examples
     --------
     >>> from sknet.layers import mlp
-    >>> mlp((16,), "relu", 3)
+    >>> mlp((16,), ["relu"], 3)
     (Dense(n_units=16, activation='relu'), Dense(n_units=3, activation='identity'))
     """
-    return (*(Dense(size, activation) for size in hidden_layer_sizes), Dense(n_outputs))
+    hidden = map(Dense, hidden_layer_sizes, activations)
+    return (*hidden, Dense(n_outputs))

@@ -4,8 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from sknet import _core
-from sknet.initializers import glorot_uniform
-from sknet.layers import Dense, Residual
+from sknet.initializers import initialize
+from sknet.layers import Residual, mlp
 from sknet.threads import run_job
 
 __all__ = ["Model", "as_data"]
@@ -56,8 +56,8 @@ class Model:
                 yield layer, part
 
     @classmethod
-    def from_arrays(cls, coefs, intercepts, activation):
-        """The multilayer perceptron with copies of these weights.
+    def from_arrays(cls, coefs, intercepts, activations):
+        """The multilayer perceptron with copies of these weights and hidden activations.
 
         Raises
         ------
@@ -72,8 +72,7 @@ class Model:
                 raise ValueError(
                     f"coefs_[{i}] must have shape {(sizes[i], sizes[i + 1])}, got {coef.shape}"
                 )
-        layers = [Dense(size, activation) for size in sizes[1:-1]] + [Dense(sizes[-1])]
-        model = cls(layers, sizes[0], dtype)
+        model = cls(mlp(sizes[1:-1], activations, sizes[-1]), sizes[0], dtype)
         if len(intercepts) != len(coefs):
             raise ValueError(f"intercepts_ must have {len(coefs)} arrays, got {len(intercepts)}")
         for i, intercept in enumerate(intercepts):
@@ -86,12 +85,23 @@ class Model:
             model.intercepts[i][...] = intercept
         return model
 
-    def initialize(self, rng, activation):
-        """Draws new weights from the generator `rng`."""
-        for coef, intercept in zip(self.coefs, self.intercepts, strict=True):
-            glorot_uniform(rng, coef, intercept, activation)
+    def initialize(self, init, rng, activations):
+        """Draws new weights from the generator `rng`.
 
-    def predict(self, X, n_threads, link="identity", *, unchecked=False):
+        Parameters
+        ----------
+        init : str
+            "auto" or a name in INITIALIZERS.
+        rng : numpy.random.Generator
+        activations : list of str
+            One per dense layer.
+        """
+        for coef, intercept, activation in zip(
+            self.coefs, self.intercepts, activations, strict=True
+        ):
+            initialize(init, rng, coef, intercept, activation)
+
+    def predict(self, X, n_threads, link="identity", link_options=None, *, unchecked=False):
         """Predictions of X, (n, number of predictions of the link).
 
         None, if X is an unchecked array and there is NaN or infinity in it.
@@ -102,10 +112,12 @@ class Model:
         n_threads : int or None
         link : str
             A name in core.LINKS; through "identity" predictions are the raw outputs.
+        link_options : dict or None
+            What the link needs to know besides the number of outputs.
         unchecked : bool
             Whether nobody has looked for NaN and infinity in X yet.
         """
-        link = self.core.LINKS[link](self.network.n_out)
+        link = self.core.LINKS[link](self.network.n_out, **(link_options or {}))
         out = np.empty((X.shape[0], link.n_predictions), self.core.DTYPE)
         job = self.core.Predictor(
             self.network, as_data(self.core, X), self.params, self.state, out, link, unchecked

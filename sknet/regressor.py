@@ -1,6 +1,6 @@
 """MLPRegressor: numbers in, numbers out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,8 +11,19 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
 from sknet.base import BaseNetwork
+from sknet.choices import chosen
+from sknet.losses import REGRESSION_LOSSES, Gamma, Loss, Poisson, Quantile, Tweedie
 from sknet.methods import fitting, when_available
-from sknet.typing import MatrixLike
+from sknet.optimizers import Optimizer
+from sknet.schedules import Schedule
+from sknet.typing import (
+    Activation,
+    Initializer,
+    MatrixLike,
+    RegressionLossName,
+    ScheduleName,
+    SolverName,
+)
 
 __all__ = ["MLPRegressor"]
 
@@ -27,36 +38,56 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer. () has no hidden layer: the linear model.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Function of the hidden units.
+    activation : str or sequence of str, default='relu'
+        Function of the hidden units; one name for all layers, or one per hidden layer.
 
         - 'identity', f(x) = x: the network is linear.
         - 'logistic', f(x) = 1 / (1 + exp(-x)).
         - 'tanh', f(x) = tanh(x).
         - 'relu', f(x) = max(0, x).
+        - 'leaky_relu', f(x) = x where x > 0, else 0.01 x.
+        - 'elu', f(x) = x where x > 0, else exp(x) - 1.
+        - 'selu', 1.0507 times x where x > 0, else times 1.6733 (exp(x) - 1): keeps mean 0 and
+          variance 1 from layer to layer, with `init='lecun_normal'` and scaled X.
+        - 'gelu', f(x) = x P(x), P the distribution function of the normal distribution.
+        - 'silu', f(x) = x / (1 + exp(-x)), also called swish.
+        - 'mish', f(x) = x tanh(log(1 + exp(x))).
+        - 'softplus', f(x) = log(1 + exp(x)).
 
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    solver : str or object of `sknet.optimizers`, default='adam'
         How the weights are found. 'sgd' is stochastic gradient descent with momentum, 'adam' the
-        method of [2]_; both go through mini-batches. 'lbfgs' uses all rows at each step: often
-        best for a few thousand rows or fewer.
+        method of [2]_; these and 'rmsprop', 'adagrad', 'adamw', 'nadam', 'radam' and 'lion' go
+        through mini-batches. 'lbfgs' uses all rows at each step: often best for a few thousand
+        rows or fewer. A name means the optimizer with its defaults, `AdamW(beta_2=0.95)` says
+        more.
     alpha : float, default=0.0001
         Strength of the L2 penalty alpha / 2 * sum(coefs_ ** 2), divided by the weight of the
         mini-batch (the number of its rows) as in scikit-learn.
     batch_size : int or 'auto', default='auto'
         Rows per mini-batch; 'auto' is min(200, n_samples). 'lbfgs' has no mini-batches.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        How the learning rate of 'sgd' goes on from `learning_rate_init`.
+    learning_rate : str, object of `sknet.schedules` or callable, default='constant'
+        How the learning rate goes on from `learning_rate_init`, for all solvers but 'lbfgs'
+        (in scikit-learn for 'sgd' alone).
 
         - 'constant' stays.
         - 'invscaling' is learning_rate_init / (t + 1) ** power_t after t rows.
         - 'adaptive' is divided by 5 where training would otherwise stop, down to 1e-6.
+        - 'step' is divided by 10 after every 30 epochs, 'exponential' multiplied by 0.95 after
+          each one.
+        - 'cosine' falls to 0 at `max_iter` along half a cosine, 'cosine_restarts' in cycles of
+          10, 20, 40, ... epochs.
+        - 'one_cycle' rises from 0.04 to 1 times `learning_rate_init`, then falls to nearly 0.
+        - 'coslog' goes up and down four times, each time twice as long.
+        - 'reduce_on_plateau' is divided by 10 when 5 epochs have brought nothing.
 
+        A name means the schedule with its defaults; `Cosine(warmup=0.05)` says more. A callable
+        takes the fraction of training done and returns the factor of `learning_rate_init`.
     learning_rate_init : float, default=0.001
-        Learning rate of 'sgd' and 'adam' at the beginning.
+        Learning rate at the beginning; of a schedule that rises, the highest.
     power_t : float, default=0.5
         Exponent of 'invscaling'.
     max_iter : int, default=200
-        Most epochs (passes over the data) for 'sgd' and 'adam', most iterations for 'lbfgs'.
+        Most epochs (passes over the data), most iterations for 'lbfgs'.
     shuffle : bool, default=True
         Whether each epoch goes through the rows in a new random order.
     random_state : int, RandomState instance or None, default=None
@@ -90,12 +121,33 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         See `tol`. For 'sgd' and 'adam'.
     max_fun : int, default=15000
         Most evaluations of the loss by 'lbfgs'.
-    loss : {'squared_error', 'poisson'}, default='squared_error'
+    loss : str or object of `sknet.losses`, default='squared_error'
         What is minimised.
 
-        - 'squared_error', half the squared difference.
-        - 'poisson', half the Poisson deviance, for counts and rates y >= 0. Predictions are
-          the exponential of the raw outputs.
+        - 'squared_error', half the squared difference: predicts means.
+        - 'absolute_error': predicts medians; outliers count no more than other rows.
+        - 'huber': squared up to a difference of 1.35, linear beyond.
+        - 'quantile': the pinball loss; `Quantile([0.05, 0.5, 0.95])` predicts three quantiles
+          that do not cross.
+        - 'poisson', 'gamma', 'tweedie': half the deviance, predictions through a log link. For
+          counts y >= 0, amounts y > 0, and sums of a random number of amounts y >= 0. Give rates
+          as y, and what they are rates of (exposure) as `sample_weight`.
+
+        A name means the loss with its defaults; `Huber(delta=2.0)` says more.
+    init : str, default='auto'
+        How weights begin.
+
+        - 'auto' as in scikit-learn: 'glorot_uniform', for 'logistic' units with a smaller bound;
+          intercepts from the same interval. With all others they begin at 0.
+        - 'glorot_uniform', 'glorot_normal': variance 2 / (n_in + n_out) [1]_.
+        - 'he_uniform', 'he_normal': variance 2 / n_in, for 'relu' and its like.
+        - 'lecun_normal': variance 1 / n_in, for 'selu'.
+        - 'orthogonal': orthonormal columns, or rows where there are fewer.
+
+    weight_decay : float or None, default=None
+        Part of the weights, not of the intercepts, that each update takes off, times the learning
+        rate. Unlike `alpha` it does not pass through the optimizer. None is what the solver says:
+        0.01 for 'adamw', nothing for the others. Not for 'lbfgs'.
     n_threads : int or None, default=None
         Threads of fit and predict. None takes what the machine has to spare: its cores, but no
         more than OMP_NUM_THREADS, one inside a nested joblib worker, and few for small networks.
@@ -175,18 +227,18 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
 
     _parameter_constraints: dict = {
         **BaseNetwork._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
     }
 
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: Literal["identity", "logistic", "tanh", "relu"] = "relu",
+        activation: Activation | Sequence[Activation] = "relu",
         *,
-        solver: Literal["lbfgs", "sgd", "adam"] = "adam",
+        solver: SolverName | Optimizer = "adam",
         alpha: float = 0.0001,
         batch_size: int | Literal["auto"] = "auto",
-        learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant",
+        learning_rate: ScheduleName | Schedule | Callable[[float], float] = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
@@ -204,7 +256,9 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        loss: Literal["squared_error", "poisson"] = "squared_error",
+        loss: RegressionLossName | Loss = "squared_error",
+        init: Initializer = "auto",
+        weight_decay: float | None = None,
         n_threads: int | None = None,
         dtype: Literal["auto", "float32", "float64"] = "auto",
     ) -> None:
@@ -232,6 +286,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.loss = loss
+        self.init = init
+        self.weight_decay = weight_decay
         self.n_threads = n_threads
         self.dtype = dtype
 
@@ -240,19 +296,63 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         y = y.toarray() if hasattr(y, "toarray") else y
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if self.loss == "poisson" and y.min() < 0:
-            raise ValueError(f"loss='poisson' needs y >= 0, got a smallest value of {y.min()}.")
+        self._loss().check_targets(y)
         return y
 
+    def _loss(self):
+        loss = chosen(self.loss, REGRESSION_LOSSES)
+        if loss.of_numbers is None:
+            raise ValueError(
+                f"loss must be one for numbers: {', '.join(REGRESSION_LOSSES)}; got {loss}."
+            )
+        return loss
+
     def _encode(self, y):
+        loss = self._loss()
         targets = y[:, None] if y.ndim == 1 else y
-        return targets, targets.shape[1], self.loss
+        n_levels = np.size(loss.levels) if isinstance(loss, Quantile) else 1
+        return targets, targets.shape[1] * n_levels, (loss.of_numbers, loss.options())
 
     def _score_raw(self, raw, y, sample_weight):
         values = np.exp(raw) if self.out_activation_ == "exp" else raw
         if not np.isfinite(values).all():
             return float("nan")
-        return float(r2_score(y, values, sample_weight=sample_weight))
+        return self._r2(self._shaped(values), y, sample_weight)
+
+    def _r2(self, predictions, y, sample_weight):
+        """R^2, of the quantile in the middle where there are several: it is a raw output."""
+        if self._n_levels > 1:
+            predictions = predictions[..., self._n_levels // 2]
+        return float(r2_score(y, predictions, sample_weight=sample_weight))
+
+    @property
+    def _n_levels(self):
+        """Quantiles that are predicted of each target."""
+        return getattr(self, "_link_options", {}).get("n_levels", 1)
+
+    def _shaped(self, predictions):
+        """Predictions (n, n_outputs_) as users want them."""
+        if self._n_levels > 1:
+            predictions = predictions.reshape(len(predictions), -1, self._n_levels)
+        return predictions[:, 0] if predictions.shape[1] == 1 else predictions
+
+    def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination R^2 of the predictions.
+
+        Of several quantiles the one in the middle counts.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 as good as the mean of y.
+        """
+        return self._r2(self.predict(X), y, sample_weight)
 
     def predict(self, X: MatrixLike) -> NDArray[Any]:
         """Predict the target of each row.
@@ -264,10 +364,12 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            With several quantile levels (n_samples, n_levels) or
+            (n_samples, n_outputs, n_levels).
         """
         self._check_fitted()
-        y = self._predict(X, self.out_activation_)
-        return y[:, 0] if y.shape[1] == 1 else y
+        options = getattr(self, "_link_options", None)
+        return self._shaped(self._predict(X, self.out_activation_, options))
 
     @when_available(lambda self: self._check_partial_fit())
     @fitting
@@ -298,5 +400,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = self.loss == "poisson"
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma", "tweedie") or (
+            isinstance(self.loss, Poisson | Gamma | Tweedie)
+        )
         return tags

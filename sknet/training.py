@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize
 from sklearn.utils import check_random_state
 
-from sknet.schedules import SCHEDULES
+from sknet.schedules import Adaptive, ReduceOnPlateau, Schedule, When
 from sknet.stopping import Patience
 from sknet.threads import Team, single_threaded_blas
 
@@ -36,7 +36,10 @@ class Progress:
     key : int
         With the number of the epoch it names the random numbers of an epoch: order and dropout.
     moments : ndarray of shape (n_moments, n_params)
-    learning_rate : float
+    rule : str
+        Of the optimizer whose moments these are.
+    reduction : float
+        What the learning rate has been reduced by because training stalled.
     n_updates, n_epochs, n_rows : int
         Mini-batches, epochs and rows seen.
     patience : Patience
@@ -48,11 +51,13 @@ class Progress:
     split_seed: int
     key: int
     moments: np.ndarray | None = None
-    learning_rate: float = 0.0
+    rule: str = ""
+    reduction: float = 1.0
     n_updates: int = 0
     n_epochs: int = 0
     n_rows: int = 0
     patience: Patience = field(default_factory=Patience)
+    plateau: Patience = field(default_factory=Patience)
     params: np.ndarray | None = None
     best_params: np.ndarray | None = None
 
@@ -69,13 +74,14 @@ class Progress:
             weights, split_seed, key = _seeds(check_random_state(random_state))
         return cls(np.random.default_rng(weights), split_seed, key)
 
-    def begin_stage(self, model, n_moments, learning_rate):
-        """Gets ready for an optimizer: its moments are kept, in a copy, if they fit, else zero."""
+    def begin_stage(self, model, rule, n_moments):
+        """Gets ready for an optimizer: its moments are kept, in a copy, or begin at zero."""
         moments = model.core.empty(n_moments, model.network.n_params)
-        if self.moments is None or self.moments.shape[0] != n_moments:
+        if self.moments is None or self.rule != rule:
             moments.fill(0)
+            self.rule = rule
             self.n_updates = 0
-            self.learning_rate = learning_rate
+            self.reduction = 1.0
         else:
             moments[...] = self.moments
         self.moments = moments
@@ -109,19 +115,18 @@ def _seeds_of_number(number):
 class TrainingOptions:
     """What the estimator's parameters say about training, checked; names as there.
 
-    `learning_rate` names a schedule. `mean_weight` is 0 to divide each mini-batch by the sum of its
+    `mean_weight` is 0 to divide each mini-batch by the sum of its
     own weights, as scikit-learn does, else it is divided by its number of rows times this.
     `unchecked` says that X may hold NaN or infinity, which the first epoch will show.
     """
 
     alpha: float
+    weight_decay: float
     batch_size: int
     shuffle: bool
-    learning_rate: str
+    learning_rate: Schedule
     learning_rate_init: float
-    power_t: float
     max_iter: int
-    max_fun: int
     tol: float
     n_iter_no_change: float
     n_threads: int | None
@@ -156,6 +161,7 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
         progress.moments,
         batch_size=options.batch_size,
         alpha=options.alpha,
+        weight_decay=options.weight_decay,
         mean_weight=options.mean_weight,
     )
     products = 3 * model.network.n_weights  # per row: forward, and twice backward
@@ -171,7 +177,7 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
                 monitor.begin_epoch()
                 may_go_back = not monitor.score_decides and epoch + n_epochs < options.max_iter
                 losses = _run_epochs(
-                    team, trainer, model.params, progress, options, n_epochs, may_go_back
+                    team, trainer, model.params, progress, options, epoch, n_epochs, may_go_back
                 )
                 if epoch == 0 and options.unchecked and not np.isfinite(model.params).all():
                     return "diverged"
@@ -186,6 +192,7 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
                     is_best = progress.patience.update(mean_loss, deciding, options.tol)
                     if is_best and monitor.score_decides:
                         progress.keep_best(model.params)
+                    _reduce_on_plateau(progress, options, mean_loss, deciding)
                     if monitor.end_epoch(model, mean_loss, score):
                         return "stopped"
                     if not math.isfinite(mean_loss):
@@ -208,23 +215,20 @@ def _epochs_at_once(progress, options, monitor, n_samples, products):
     of them, and an interrupt need not wait. Small networks lose less time between epochs then,
     and other threads get to work meanwhile.
     """
-    if monitor.watches_epochs:
+    if monitor.watches_epochs or isinstance(options.learning_rate, ReduceOnPlateau):
         return 1
     patience = options.n_iter_no_change - progress.patience.n_bad_epochs + 1
     return max(1, int(min(patience, CALL_WORK / (n_samples * products), CALL_ROWS / n_samples)))
 
 
-def _run_epochs(team, trainer, params, progress, options, n_epochs, may_go_back):
-    """Trains for some epochs; returns their mean losses. Keeps the best parameters if asked to."""
+def _run_epochs(team, trainer, params, progress, options, first, n_epochs, may_go_back):
+    """Trains for some epochs, from number `first` of this fit on; returns their mean losses.
+
+    Keeps the best parameters if asked to.
+    """
     n_samples = trainer.data.n_samples
-    schedule = SCHEDULES[options.learning_rate]
-    rates, rate = [], progress.learning_rate
-    for epoch in range(n_epochs):
-        rates.append(rate)
-        n_rows = progress.n_rows + (epoch + 1) * n_samples
-        rate = schedule(options.learning_rate_init, rate, n_rows, options.power_t)
     trainer.set_epochs(
-        np.repeat(rates, trainer.n_batches),
+        _rates(trainer, progress, options, first, n_epochs),
         progress.n_updates,
         progress.key + (progress.n_epochs << 32),
         options.shuffle,
@@ -235,32 +239,61 @@ def _run_epochs(team, trainer, params, progress, options, n_epochs, may_go_back)
     team.run(trainer)
     if may_go_back and trainer.has_best:
         progress.best_params = best
-    progress.learning_rate = rate
     progress.n_updates += n_epochs * trainer.n_batches
     progress.n_epochs += n_epochs
     progress.n_rows += n_epochs * n_samples
     return [sum(parts) / n_samples for parts in trainer.results()]
 
 
+def _rates(trainer, progress, options, first, n_epochs):
+    """The learning rate of each update of these epochs."""
+    n_batches = trainer.n_batches
+    update = np.arange(n_epochs * n_batches)
+    epoch = update // n_batches
+    when = When(
+        (first * n_batches + update) / (options.max_iter * n_batches),
+        progress.n_epochs + epoch,
+        progress.n_rows + epoch * trainer.data.n_samples,
+    )
+    return options.learning_rate_init * progress.reduction * options.learning_rate.rates(when)
+
+
+def _reduce_on_plateau(progress, options, mean_loss, score):
+    """Reduces the learning rate where ReduceOnPlateau asks for it."""
+    schedule, plateau = options.learning_rate, progress.plateau
+    if not isinstance(schedule, ReduceOnPlateau):
+        return
+    plateau.update(mean_loss, score, options.tol)
+    learning_rate = options.learning_rate_init * progress.reduction
+    if plateau.n_bad_epochs >= schedule.patience and learning_rate > schedule.lowest:
+        plateau.n_bad_epochs = 0
+        progress.reduction = max(
+            progress.reduction * schedule.factor, schedule.lowest / options.learning_rate_init
+        )
+        if options.verbose:
+            print(f"Setting learning rate to {options.learning_rate_init * progress.reduction:f}")
+
+
 def _ends_for_good(progress, options, what):
     """Whether patience being at its end ends training, or only lowers the learning rate."""
-    adaptive = options.learning_rate == "adaptive"
+    adaptive = isinstance(options.learning_rate, Adaptive)
+    learning_rate = options.learning_rate_init * progress.reduction
     message = (
         f"{what} did not improve more than tol={options.tol:f} for {options.n_iter_no_change} "
         "consecutive epochs."
     )
-    if adaptive and progress.learning_rate > 1e-6:
-        progress.learning_rate /= 5
+    if adaptive and learning_rate > 1e-6:
+        progress.reduction /= 5
         progress.patience.n_bad_epochs = 0
         if options.verbose:
-            print(f"{message} Setting learning rate to {progress.learning_rate:f}")
+            print(f"{message} Setting learning rate to {learning_rate / 5:f}")
         return False
     if options.verbose:
         print(message + " Learning rate too small." * adaptive + " Stopping.")
     return True
 
 
-def fit_lbfgs(model, loss, data, total_weight, options, monitor):
+def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
     """Trains model.params in place by SciPy's L-BFGS-B on the loss of all rows.
 
     Parameters
@@ -269,9 +302,10 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
     loss, data : of the model's core
     total_weight : float
         The weight of all rows.
+    solver : LBFGS
     options : TrainingOptions
-        Of them alpha, max_iter, max_fun, n_threads, verbose, and tol: the largest component of
-        the gradient at which to stop.
+        Of them alpha, max_iter, n_threads, verbose, and tol: the largest component of the
+        gradient at which to stop.
     monitor : Monitor
 
     Returns
@@ -345,7 +379,8 @@ def fit_lbfgs(model, loss, data, total_weight, options, monitor):
                 callback=callback,
                 options={
                     "maxiter": options.max_iter,
-                    "maxfun": options.max_fun,
+                    "maxfun": solver.max_fun,
+                    "maxcor": solver.n_corrections,
                     "gtol": options.tol,
                 },
             )

@@ -25,6 +25,8 @@ _RANDOM_SPLIT = "a random split holds out other rows when copies are rows of the
 _ROW_BY_ROW = "two steps on copies of a row are not one step with twice the weight"
 _CONTINUES = "the check compares two fits of one estimator, and warm_start continues the first"
 _TOO_FEW_STEPS = "so many steps of 0.001 cannot take a linear model that far on this data"
+_FAR_MEAN = "so few steps of 0.001 on the log scale do not reach y; solver='lbfgs' does"
+_NEGATIVE_Y = "the check's y has negative values, whatever the tags say"
 _WEIGHT_EQUIVALENCE = (
     "check_sample_weight_equivalence_on_dense_data",
     "check_sample_weight_equivalence_on_sparse_data",
@@ -47,10 +49,27 @@ EXPECTED_FAILURES = {
     ("batch_size", 1, None): dict.fromkeys(_WEIGHT_EQUIVALENCE, _ROW_BY_ROW),
     ("hidden_layer_sizes", (), MLPClassifier): {"check_class_weight_classifiers": _TOO_FEW_STEPS},
     ("hidden_layer_sizes", (), MLPRegressor): {"check_regressors_train": _TOO_FEW_STEPS},
-    ("loss", "poisson", MLPRegressor): {
-        "check_regressor_multioutput": "the check's y has negative values, whatever the tags say",
-    },
+    ("loss", "poisson", MLPRegressor): {"check_regressor_multioutput": _NEGATIVE_Y},
     ("loss", "squared_error", MLPClassifier): {},
+    ("loss", "hinge", MLPClassifier): {},
+    ("loss", "focal", MLPClassifier): {},
+    ("loss", "absolute_error", MLPRegressor): {},
+    ("loss", "huber", MLPRegressor): {},
+    ("loss", "quantile", MLPRegressor): {},
+    ("loss", "gamma", MLPRegressor): {
+        "check_regressor_multioutput": _NEGATIVE_Y,
+        "check_regressors_train": _FAR_MEAN,
+    },
+    ("loss", "tweedie", MLPRegressor): {"check_regressor_multioutput": _NEGATIVE_Y},
+    ("label_smoothing", 0.1, MLPClassifier): {},
+    ("activation", "gelu", None): {},
+    ("solver", "adamw", None): {},
+    ("solver", "nadam", None): {},
+    ("solver", "lion", None): {},
+    ("learning_rate", "cosine", None): {},
+    ("learning_rate", "reduce_on_plateau", None): {},
+    ("init", "orthogonal", None): {},
+    ("weight_decay", 0.01, None): {},
 }
 VARIANTS = [
     Estimator(**{name: value})

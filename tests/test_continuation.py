@@ -25,6 +25,8 @@ SOLVERS = {
     # Bad epochs all the way, so that the rate and the count of bad epochs matter.
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.3},
     "adam": {"solver": "adam", "learning_rate_init": 0.01},
+    "nadam": {"solver": "nadam", "learning_rate": "exponential", "learning_rate_init": 0.01},
+    "radam": {"solver": "radam", "learning_rate": "step", "learning_rate_init": 0.01},
 }
 BASE = {"hidden_layer_sizes": (6, 5), "batch_size": 16, "random_state": 3}
 BASE |= {"tol": 1e-3, "n_iter_no_change": 3}

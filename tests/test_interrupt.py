@@ -20,10 +20,10 @@ def interrupt(monkeypatch):
     original = sknet.training._run_epochs
 
     def at(epoch):
-        def run_epochs(team, trainer, params, progress, options, n_epochs, may_go_back):
+        def run_epochs(team, trainer, params, progress, options, first, n_epochs, *rest):
             if epoch < progress.n_epochs + n_epochs:
                 raise KeyboardInterrupt
-            return original(team, trainer, params, progress, options, n_epochs, may_go_back)
+            return original(team, trainer, params, progress, options, first, n_epochs, *rest)
 
         monkeypatch.setattr(sknet.training, "_run_epochs", run_epochs)
 

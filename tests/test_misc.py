@@ -31,9 +31,11 @@ CODES = (X @ RNG.normal(size=(4, 3))).argmax(axis=1)
 NUMBERS = X @ RNG.normal(size=4)
 BOTH = pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
 EXTRAS = {
-    "MLPClassifier": {"loss": "log_loss", "class_weight": None, "n_threads": None, "dtype": "auto"},
-    "MLPRegressor": {"n_threads": None, "dtype": "auto"},
+    "MLPClassifier": {"loss": "log_loss", "label_smoothing": 0.0, "class_weight": None},
+    "MLPRegressor": {},
 }
+for _extras in EXTRAS.values():
+    _extras |= {"init": "auto", "weight_decay": None, "n_threads": None, "dtype": "auto"}
 needs_1_9 = pytest.mark.skipif(
     parse_version(sklearn.__version__) < parse_version("1.9"), reason="parameters are those of 1.9"
 )

@@ -102,7 +102,7 @@ cdef class DataParallel(Scheme):
             if tile == self.trainee.tiles.shape[0]:
                 return team_meet(team, rank)
             batch.penalty[tile] += batch.share * self.trainee.train_tile(
-                tile, &ws, n_blocks, batch.scale, batch.rate
+                tile, &ws, n_blocks, batch
             )
 
     cdef double train_block(

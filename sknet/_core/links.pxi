@@ -11,7 +11,7 @@ cdef class Link:
 
     cdef readonly Py_ssize_t n_outputs, n_predictions
 
-    def __cinit__(self, Py_ssize_t n_outputs):
+    def __cinit__(self, Py_ssize_t n_outputs, *args, **options):
         self.n_outputs = self.n_predictions = n_outputs
 
     cdef void predict(
@@ -43,7 +43,7 @@ cdef class LogisticLink(Link):
 cdef class LogisticPair(Link):
     """The probabilities of no and of yes, of one output: 1 - p would lose the small ones."""
 
-    def __cinit__(self, Py_ssize_t n_outputs):
+    def __init__(self, Py_ssize_t n_outputs):
         if n_outputs != 1:
             raise ValueError(f"n_outputs must be 1, got {n_outputs}")
         self.n_predictions = 2
@@ -63,6 +63,32 @@ cdef class Softmax(Link):
         cdef real_t highest
         for i in range(n):
             softmax(m, Z + i * m, out + i * m, &highest)
+
+
+cdef class Quantiles(Link):
+    """Quantiles that do not cross, `n_levels` of each target."""
+
+    cdef readonly Py_ssize_t n_levels
+
+    def __init__(self, Py_ssize_t n_outputs, Py_ssize_t n_levels=1):
+        if n_levels < 1 or n_outputs % n_levels:
+            raise ValueError(f"n_outputs must be a multiple of n_levels, got {n_outputs}, {n_levels}")
+        self.n_levels = n_levels
+
+    cdef void predict(self, Py_ssize_t n, const real_t* Z, real_t* out) noexcept nogil:
+        cdef Py_ssize_t i
+        for i in range(n * self.n_outputs // self.n_levels):
+            ordered(self.n_levels, Z + i * self.n_levels, out + i * self.n_levels)
+
+
+cdef inline void ordered(Py_ssize_t m, const real_t* z, real_t* f) noexcept nogil:
+    """f (m) = ascending numbers: the middle one is z's, from there on they are softplus(z) apart."""
+    cdef Py_ssize_t k, middle = m // 2
+    f[middle] = z[middle]
+    for k in range(middle + 1, m):
+        f[k] = f[k - 1] + real_softplus(z[k])
+    for k in range(middle - 1, -1, -1):
+        f[k] = f[k + 1] - real_softplus(z[k])
 
 
 cdef inline real_t softmax(
@@ -89,4 +115,5 @@ LINKS = {
     "logistic": LogisticLink,
     "logistic_pair": LogisticPair,
     "softmax": Softmax,
+    "quantiles": Quantiles,
 }

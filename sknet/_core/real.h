@@ -177,6 +177,69 @@ SKNET_INLINE real_t real_tanh(real_t x) {
     return size < (real_t)0.625 ? near : far;
 }
 
+/* x where x >= 0, else exp(x) - 1, by 2 t / (1 - t) with t = tanh(x / 2): no cancellation. */
+SKNET_INLINE real_t real_elu(real_t x) {
+    real_t t = real_tanh(x / 2);
+    return x < 0 ? 2 * t / (1 - t) : x;
+}
+
+/* The normal distribution. For a = |x| its tail is exp(-a^2 / 2) g(a), and (1 + sqrt(2) a) g(a)
+ * is smooth in q = (a - c) / (a + c), c = 3 sqrt(2): a polynomial that interpolates it in
+ * Chebyshev's nodes. Where the tail would fall below the smallest normal number it stays there. */
+SKNET_INLINE real_t real_normal_cdf(real_t x) {
+    const real_t root = (real_t)1.4142135623730950488, c = (real_t)4.2426406871192851464;
+    real_t a = x < 0 ? -x : x;
+#if SKNET_REAL_BITS == 32
+    a = a > 12.87f ? 12.87f : a;
+#else
+    a = a > 37.5 ? 37.5 : a;
+#endif
+    real_t q = (a - c) / (a + c);
+#if SKNET_REAL_BITS == 32
+    real_t p = -9.521061589e-5f;
+    p = p * q + 0.001086542109f;
+    p = p * q + 0.001096286281f;
+    p = p * q - 0.01199842728f;
+    p = p * q + 0.03418755039f;
+    p = p * q - 0.0596110616f;
+    p = p * q + 0.06481992157f;
+    p = p * q - 0.02378301149f;
+    p = p * q - 0.06781047921f;
+    p = p * q + 0.6265040499f;
+#else
+    real_t p = -2.112415901239924054e-9;
+    p = p * q - 4.267478598901446599e-9;
+    p = p * q + 1.647111292029123325e-8;
+    p = p * q + 4.598741938176051288e-8;
+    p = p * q - 6.555584158388400601e-8;
+    p = p * q - 3.025799287933391156e-7;
+    p = p * q + 1.744723517950090007e-7;
+    p = p * q + 1.732058428143036505e-6;
+    p = p * q - 3.637680693215559956e-7;
+    p = p * q - 0.00001004834356023808767;
+    p = p * q + 2.474059946410617099e-6;
+    p = p * q + 0.00006254908424895835027;
+    p = p * q - 0.00005257974076347715443;
+    p = p * q - 0.0003899160205496229075;
+    p = p * q + 0.0009443451551837599817;
+    p = p * q + 0.001264695894313513266;
+    p = p * q - 0.01188525745703109467;
+    p = p * q + 0.03415401367289097523;
+    p = p * q - 0.05963683170776877772;
+    p = p * q + 0.06482257935135309603;
+    p = p * q - 0.02378114717672309512;
+    p = p * q - 0.06781055306229034546;
+    p = p * q + 0.6265040291348648184;
+#endif
+    real_t tail = real_exp(a * a / -2) * p / (1 + root * a);
+    return x < 0 ? tail : 1 - tail;
+}
+
+SKNET_INLINE real_t real_abs(real_t x) { return x < 0 ? -x : x; }
+
+/* 1, -1, or x itself where it is 0 or NaN. */
+SKNET_INLINE real_t real_sign(real_t x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+
 SKNET_INLINE real_t real_max(real_t a, real_t b) { return a > b ? a : b; }
 
 #if SKNET_REAL_BITS == 32

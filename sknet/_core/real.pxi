@@ -14,6 +14,10 @@ cdef extern from "real.h" nogil:
     real_t real_logistic(real_t x)
     real_t real_tanh(real_t x)
     real_t real_softplus(real_t x)
+    real_t real_elu(real_t x)
+    real_t real_normal_cdf(real_t x)
+    real_t real_abs(real_t x)
+    real_t real_sign(real_t x)
     real_t real_max(real_t a, real_t b)
     real_t real_sqrt(real_t x)
 
@@ -43,7 +47,7 @@ def empty(*shape):
 
 
 def elementary(str name, const real_t[::1] x):
-    """exp, logistic, tanh or softplus of each element of `x`, as the kernels compute them."""
+    """A function of each element of `x`, as the kernels compute it; see the error for its names."""
     cdef Py_ssize_t i, n = x.shape[0]
     y_array = np.empty(n, DTYPE)
     cdef real_t[::1] y = y_array
@@ -59,6 +63,15 @@ def elementary(str name, const real_t[::1] x):
     elif name == "softplus":
         for i in range(n):
             y[i] = real_softplus(x[i])
+    elif name == "elu":
+        for i in range(n):
+            y[i] = real_elu(x[i])
+    elif name == "normal_cdf":
+        for i in range(n):
+            y[i] = real_normal_cdf(x[i])
     else:
-        raise ValueError(f"name must be 'exp', 'logistic', 'tanh' or 'softplus', got {name!r}")
+        raise ValueError(
+            "name must be 'exp', 'logistic', 'tanh', 'softplus', 'elu' or 'normal_cdf', "
+            f"got {name!r}"
+        )
     return y_array

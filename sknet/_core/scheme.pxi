@@ -9,7 +9,8 @@ ctypedef struct Batch:
     uint64_t key                # for random numbers
     double scale                # of the gradient: what sums over rows are multiplied with
     double share                # of the sums that are reported
-    double rate
+    Rates rates                 # of the optimizer
+    double decay                # what is first taken off the weights, as a part of them
     double* loss                # (n_losses) of the epoch, to be added to
     double* penalty             # (n_penalties) of the epoch, to be added to
 

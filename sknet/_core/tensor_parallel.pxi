@@ -65,7 +65,7 @@ cdef class Shard:
         memcpy(ws.dY[self.network.n_steps - 1], dZ, batch.n * self.network.n_out * sizeof(real_t))
         self.network.backward(ws, 0, batch.n, 0)
         for tile in range(self.trainee.tiles.shape[0]):
-            penalty += self.trainee.train_tile(tile, ws, 1, batch.scale, batch.rate)
+            penalty += self.trainee.train_tile(tile, ws, 1, batch)
         return penalty
 
 

@@ -79,11 +79,11 @@ cdef class Trainee:
         return &block[0]
 
     cdef double train_tile(
-        self, Py_ssize_t tile, Workspace* ws, Py_ssize_t n_blocks, double scale, double rate
+        self, Py_ssize_t tile, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch
     ) noexcept nogil:
         """Gradient, update and packing of one tile of the parameters; returns its penalty.
 
-        Sums over rows, which n_blocks blocks have made, are multiplied with `scale`.
+        The rows were passed in n_blocks blocks.
         """
         cdef Py_ssize_t i = self.tiles[tile, 0], begin = self.tiles[tile, 1], end = self.tiles[tile, 2]
         cdef Py_ssize_t n = end - begin, k, block
@@ -91,8 +91,9 @@ cdef class Trainee:
         cdef real_t* W = &self.params[step.params + begin]
         cdef real_t* dW = ws.scratch + self.n_products
         cdef const real_t* of_block
-        cdef real_t factor = scale, penalty = self.alpha * factor
-        cdef Py_ssize_t n_penalised = max(0, min(n, (<Layer> step.layer).n_weights - begin))
+        cdef real_t factor = batch.scale, penalty = self.alpha * factor, kept = 1 - batch.decay
+        cdef Py_ssize_t n_weights = max(0, min(n, (<Layer> step.layer).n_weights - begin))
+        cdef Py_ssize_t n_penalised = 0 if self.alpha == 0 else n_weights
         cdef double value = 0
         cdef Rows rows
         if ws.block_params[i] != NULL:
@@ -110,16 +111,17 @@ cdef class Trainee:
                 n_blocks, ws.block_state + step.block_state, self.network.n_block_state,
                 &self.state[step.state],
             )
-        if self.alpha == 0:
-            n_penalised = 0
-        else:
+        if n_penalised:
             value = 0.5 * self.alpha * sum_of_squares(n_penalised, W)
         for k in range(n_penalised):
             dW[k] = dW[k] * factor + penalty * W[k]
         for k in range(n_penalised, n):
             dW[k] *= factor
+        if kept != 1:
+            for k in range(n_weights):
+                W[k] *= kept
         self.optimizer.update(
-            n, rate, dW, W, &self.moments[0, step.params + begin],
+            n, batch.rates, dW, W, &self.moments[0, step.params + begin],
             self.moments.strides[0] // <Py_ssize_t> sizeof(real_t),
         )
         self.prepare(tile)

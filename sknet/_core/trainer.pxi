@@ -20,6 +20,7 @@ cdef class Trainer(Job):
     moments : (n_moments, n_params) array with contiguous rows, changed in place
     batch_size : rows per mini-batch; the last one may be smaller
     alpha : the penalty alpha / 2 |W|^2, divided by the weight of the mini-batch as in scikit-learn
+    weight_decay : each update first takes this part, times the learning rate, off the weights
     mean_weight : if not 0, a mini-batch of n rows is divided by n * mean_weight instead of the sum
         of its own weights: then the weights of different mini-batches compare
     total_weight : if not 0, every mini-batch is divided by this
@@ -36,7 +37,7 @@ cdef class Trainer(Job):
     cdef readonly Scheme scheme
     cdef readonly bint has_best  # whether keep_best() has found something to copy
     cdef Optimizer optimizer
-    cdef double mean_weight, total_weight
+    cdef double weight_decay, mean_weight, total_weight
     cdef bint has_input_gradient
     cdef double[:, ::1] losses     # (n_epochs, scheme.n_losses)
     cdef double[:, ::1] penalties  # (n_epochs, scheme.n_penalties)
@@ -53,8 +54,8 @@ cdef class Trainer(Job):
         self, Network network not None, Loss loss not None, Optimizer optimizer not None,
         Data data not None, real_t[::1] params not None, real_t[::1] state not None,
         real_t[:, :] moments not None, *, Py_ssize_t batch_size, double alpha=0,
-        double mean_weight=0, double total_weight=0, real_t[:, ::1] input_gradient=None,
-        Py_ssize_t n_shards=0,
+        double weight_decay=0, double mean_weight=0, double total_weight=0,
+        real_t[:, ::1] input_gradient=None, Py_ssize_t n_shards=0,
     ):
         if network.n_in != data.n_features:
             raise ValueError(f"X has {data.n_features} columns, the network takes {network.n_in}")
@@ -77,6 +78,7 @@ cdef class Trainer(Job):
         self.network, self.loss, self.optimizer, self.data = network, loss, optimizer, data
         self.batch_size = min(batch_size, data.n_samples)
         self.n_batches = data.count_batches(self.batch_size)
+        self.weight_decay = weight_decay
         self.mean_weight = mean_weight
         self.total_weight = total_weight
         self.has_input_gradient = input_gradient is not None
@@ -123,6 +125,7 @@ cdef class Trainer(Job):
         self.learning_rates = learning_rates
         self.best_params = None
         self.n_updates = n_updates
+        self.optimizer.begin(n_updates + 1, learning_rates.shape[0])
         self.key = key
         if self.losses is None or self.losses.shape[0] != self.n_epochs:
             self.losses = np.empty((self.n_epochs, self.scheme.n_losses))
@@ -207,9 +210,10 @@ cdef class Trainer(Job):
             batch.first = number * self.batch_size
             batch.n = min(self.batch_size, self.data.n_samples - batch.first)
             batch.key = mix_key(self.epoch_key(epoch), number)
-            batch.rate = self.optimizer.step_size(
+            batch.rates = self.optimizer.rates(
                 self.learning_rates[batch.number], n_updates + number + 1
             )
+            batch.decay = self.weight_decay * self.learning_rates[batch.number]
             weight = self.batch_weight(&batch)
             batch.scale = 1 / (self.total_weight if self.total_weight else weight)
             batch.share = 1 / self.total_weight if self.total_weight else batch.n / weight

@@ -12,6 +12,11 @@ SETTINGS = [  # optimizer, CSR, weighted, shuffled
     ("adam", True, False, True),
     ("sum", True, True, False),
     ("adam", False, False, False),
+    ("rmsprop", True, True, True),
+    ("adagrad", False, False, True),
+    ("nadam", False, True, False),
+    ("radam", True, False, False),
+    ("lion", False, True, True),
 ]
 
 
@@ -94,10 +99,10 @@ def train(
     return Run(params, state, moments, results)
 
 
-def predict(core, network, X, params, state=None, link="identity", size=1):
+def predict(core, network, X, params, state=None, link="identity", size=1, **link_options):
     """Predictions through a link of this name."""
     state = network.initial_state() if state is None else state
-    link = core.LINKS[link](network.n_out)
+    link = core.LINKS[link](network.n_out, **link_options)
     out = np.full((X.shape[0], link.n_predictions), np.nan, core.DTYPE)
     params = as_real(core, params)
     work(core.Predictor(network, make_data(core, X), params, state, out, link), size)
@@ -105,18 +110,33 @@ def predict(core, network, X, params, state=None, link="identity", size=1):
 
 
 def optimizers(core):
-    return {"sgd": core.SGD(), "adam": core.Adam(), "sum": core.GradientSum()}
+    return {name: rule() for name, rule in core.OPTIMIZERS.items()} | {"sum": core.GradientSum()}
+
+
+def make_loss(core, name, n_out):
+    """The loss of this name, with options where it has no defaults for them."""
+    options = {"levels": np.linspace(0.2, 0.7, n_out)} if name == "quantile" else {}
+    return core.LOSSES[name](n_out, **options)
+
+
+def takes_class_index(name):
+    """Whether y of this loss holds numbers of classes."""
+    return name.startswith(("softmax", "multiclass"))
 
 
 def make_targets(rng, loss, n, n_out):
     """Targets y of n rows that suit the loss of this name."""
-    if loss == "softmax_log_loss":
+    if takes_class_index(loss):
         return rng.integers(0, n_out, (n, 1)).astype(float)
-    if loss.startswith("logistic"):
+    if loss.startswith("logistic") or loss == "hinge":
         return rng.integers(0, 2, (n, n_out)).astype(float)
     if loss == "poisson":
         return rng.poisson(2, (n, n_out)).astype(float)
-    return rng.normal(size=(n, n_out))
+    if loss == "tweedie":
+        return rng.poisson(1, (n, n_out)) * rng.uniform(0.5, 2, (n, n_out))
+    if loss == "gamma":
+        return rng.gamma(2, size=(n, n_out))
+    return rng.normal(size=(n, 1 if loss == "quantile" else n_out))
 
 
 def make_network(core, kind, n_in, n_out, activation="tanh", width=12, **options):
@@ -143,3 +163,9 @@ def make_network(core, kind, n_in, n_out, activation="tanh", width=12, **options
     else:
         raise ValueError(f"say here how a network with {kind} looks")
     return core.Network([*layers, core.Dense(w, n_out)], inputs, **options)
+
+
+def close(core, actual, expected, scale=1.0):
+    """Equal up to a few roundings of the core's dtype."""
+    tolerance = scale * (1e-13 if np.float64 == core.DTYPE else 3e-6)
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)

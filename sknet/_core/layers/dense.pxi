@@ -21,8 +21,8 @@ cdef class Dense(Layer):
     """Y = f(X W + b), W (n_in, n_out). Parameters: the rows of W, then b, if any, as one more row.
 
     `shared` holds W packed for the forward product and, behind it, W.T packed for the backward
-    one; `cache` holds dZ of the mini-batch packed for the tiles of a wide layer. Tiles are whole
-    rows. Gradients are summed by blocks where the blocks' sums are fewer numbers than X and dY,
+    one; `cache` holds dZ of the mini-batch packed for the tiles of a wide layer and, behind it, the
+    slopes that the activation notes. Tiles are whole rows. Gradients are summed by blocks where the blocks' sums are fewer numbers than X and dY,
     which other cores would have to fetch. A single small mini-batch sums by tiles and in double,
     with the row weights: see exact_outer in gemm.pxi.
     """
@@ -51,6 +51,8 @@ cdef class Dense(Layer):
         if self.packs:
             self.n_cache = packed_columns(n_units)
             self.n_tile_scratch = tile_rows(n_in, n_units)
+        if self.activation.notes_slope:
+            self.n_cache += n_units
 
     cdef bint weighs_rows(self, Batching batching) noexcept nogil:
         return (
@@ -82,12 +84,12 @@ cdef class Dense(Layer):
             rows.n * PANEL * sizeof(real_t), 0, self.n_out // PANEL if self.packs_rows(rows) else 0,
             rows.ahead,
         )
-        self.transform(rows, &ahead)
+        self.transform(rows, &ahead, self.slopes(rows))
 
     cdef void predict(self, Rows* rows) noexcept nogil:
-        self.transform(rows, NULL)
+        self.transform(rows, NULL, NULL)
 
-    cdef inline void transform(self, Rows* rows, ahead_t* ahead) noexcept nogil:
+    cdef inline void transform(self, Rows* rows, ahead_t* ahead, real_t* slope) noexcept nogil:
         """Y = f(X W + b)"""
         cdef Py_ssize_t m = self.n_out
         cdef const real_t* b = rows.W + self.n_weights if self.bias else NULL
@@ -97,11 +99,11 @@ cdef class Dense(Layer):
             few_rows_product(rows.n, m, self.n_in, rows.X[0], rows.W, b, rows.Y)
         else:
             gemm(rows.n, m, self.n_in, rows.X[0], rows.numbers, rows.shared, b, rows.Y, ahead)
-        self.activation.forward(rows.n * m, rows.Y)
+        self.activation.forward(rows.n * m, rows.Y, slope)
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
         """dZ = dY f'(Z), in place of dY; dX = dZ W.T"""
-        self.activation.backward(rows.n * self.n_out, rows.Y, rows.dY)
+        self.activation.backward(rows.n * self.n_out, rows.Y, self.slopes(rows), rows.dY)
         if rows.dX[0] != NULL:
             gemm(
                 rows.n, self.n_in, self.n_out, rows.dY, NULL, rows.shared + self.transposed, NULL,
@@ -118,6 +120,13 @@ cdef class Dense(Layer):
     cdef inline real_t* panels(self, Rows* rows) noexcept nogil:
         """The packed dZ of the whole mini-batch."""
         return rows.cache - rows.first * self.n_cache
+
+    cdef inline real_t* slopes(self, Rows* rows) noexcept nogil:
+        """Where the slopes of these rows stand, or NULL."""
+        cdef Py_ssize_t n_packed = self.n_cache - self.n_out
+        if not self.activation.notes_slope:
+            return NULL
+        return self.panels(rows) + rows.batching.size * n_packed + rows.first * self.n_out
 
     cdef void prepare_rows(self, Rows* rows) noexcept nogil:
         """Packs dZ, in panels of batching.size rows."""

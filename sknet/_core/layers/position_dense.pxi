@@ -29,6 +29,8 @@ cdef class PositionDense(Layer):
         self.n_shared = self.transposed + n_units * packed_columns(self.k)
         self.n_scratch = n_positions * PANEL
         self.tile_size = tile_rows(self.k, n_units) * n_units
+        if self.activation.notes_slope:
+            self.n_cache = self.n_out
 
     cdef void prepare(
         self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
@@ -39,17 +41,26 @@ cdef class PositionDense(Layer):
             pack_rows_transposed(first, last, self.k, self.m, W, shared + self.transposed)
 
     cdef void forward(self, Rows* rows) noexcept nogil:
+        self.transform(rows, self.slopes(rows))
+
+    cdef void predict(self, Rows* rows) noexcept nogil:
+        self.transform(rows, NULL)
+
+    cdef inline real_t* slopes(self, Rows* rows) noexcept nogil:
+        return rows.cache if self.activation.notes_slope else NULL
+
+    cdef inline void transform(self, Rows* rows, real_t* slope) noexcept nogil:
         cdef Py_ssize_t n = rows.n * self.n_positions
         cdef const real_t* b = rows.W + self.n_weights
         if rows.shared == NULL:
             few_rows_product(n, self.m, self.k, rows.X[0], rows.W, b, rows.Y)
         else:
             gemm(n, self.m, self.k, rows.X[0], NULL, rows.shared, b, rows.Y, rows.ahead)
-        self.activation.forward(n * self.m, rows.Y)
+        self.activation.forward(n * self.m, rows.Y, slope)
 
     cdef void backward_input(self, Rows* rows) noexcept nogil:
         cdef Py_ssize_t n = rows.n * self.n_positions
-        self.activation.backward(n * self.m, rows.Y, rows.dY)
+        self.activation.backward(n * self.m, rows.Y, self.slopes(rows), rows.dY)
         if rows.dX[0] != NULL:
             gemm(
                 n, self.k, self.m, rows.dY, NULL, rows.shared + self.transposed, NULL, rows.dX[0],
