@@ -22,9 +22,9 @@ cdef class Dense(Layer):
 
     `shared` holds W packed for the forward product and, behind it, W.T packed for the backward
     one; `cache` holds dZ of the mini-batch packed for the tiles of a wide layer and, behind it, the
-    slopes that the activation notes. Tiles are whole rows. Gradients are summed by blocks where the blocks' sums are fewer numbers than X and dY,
-    which other cores would have to fetch. A single small mini-batch sums by tiles and in double,
-    with the row weights: see exact_outer in gemm.pxi.
+    slopes that the activation notes. Tiles are whole rows. Gradients are summed by blocks where the
+    blocks' sums are fewer numbers than X and dY, which other cores would have to fetch. A single
+    small mini-batch sums by tiles and in double, with the row weights: see exact_outer in gemm.pxi.
     """
 
     cdef readonly Activation activation
