@@ -1,5 +1,7 @@
 """Choices: parameters that are a name or an object with details of its own."""
 
+import functools
+
 from sklearn.base import BaseEstimator
 
 __all__ = ["Choice", "chosen"]
@@ -12,13 +14,19 @@ class Choice(BaseEstimator):
     their parameters are found by grid search: `solver__beta_2` of `solver=AdamW()`.
     """
 
+    @classmethod
+    @functools.cache  # each fit asks
+    def _get_param_names(cls):
+        return super()._get_param_names()
+
     def _validate(self):
         """Checks the parameters: where they are used, as scikit-learn does."""
         self._validate_params()
 
 
 def chosen(value, registry):
-    """The object that `value` means: itself, or for a name the one with its defaults, checked."""
-    choice = registry[value]() if isinstance(value, str) else value
-    choice._validate()
-    return choice
+    """The object that `value` means: for a name the one with its defaults, else itself, checked."""
+    if isinstance(value, str):
+        return registry[value]()
+    value._validate()
+    return value
