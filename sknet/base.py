@@ -86,6 +86,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "init": [StrOptions({"auto", *INITIALIZERS})],
         "weight_decay": [None, Interval(Real, 0, None, closed="left")],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
@@ -142,7 +144,13 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
 
     def _declare_layers(self, sizes, n_outputs):
         """The layers of the network: hidden ones of these sizes, and the outputs."""
-        return mlp(sizes, self._activations(sizes), n_outputs)
+        return mlp(
+            sizes,
+            self._activations(sizes),
+            n_outputs,
+            dropout=self._dropout_rates(sizes),
+            input_dropout=float(self.input_dropout),
+        )
 
     # Fitting --------------------------------------------------------------------------------
 
@@ -205,6 +213,12 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
                 f"weight_decay={self.weight_decay} needs the updates of a stochastic solver; with "
                 "solver='lbfgs' use alpha."
             )
+        for name in ("dropout", "input_dropout") if self._is_lbfgs else ():
+            if np.any(getattr(self, name)):
+                raise ValueError(
+                    f"{name}={getattr(self, name)} makes each step see another network; "
+                    "solver='lbfgs' needs the same one at all steps."
+                )
         if self._is_lbfgs and self.learning_rate not in ("constant", "invscaling", "adaptive"):
             raise ValueError(
                 f"learning_rate={self.learning_rate!r} needs the updates of a stochastic solver, "
@@ -493,6 +507,21 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             return InvScaling(self.power_t)
         return as_schedule(self.learning_rate)
 
+    def _dropout_rates(self, sizes):
+        """Rate of each hidden layer."""
+        if isinstance(self.dropout, Real):
+            return [float(self.dropout)] * len(sizes)
+        rates = list(self.dropout)
+        if len(rates) != len(sizes):
+            raise ValueError(
+                f"dropout must be one rate, or one per hidden layer: {len(sizes)}, "
+                f"got {len(rates)}."
+            )
+        for rate in rates:
+            if not (isinstance(rate, Real) and 0 <= rate < 1):
+                raise ValueError(f"dropout must hold rates in [0, 1), got {rate!r}.")
+        return [float(rate) for rate in rates]
+
     def _activations(self, sizes, with_output=False):
         """Name of the activation of each hidden layer; of the output the last one, for "auto"."""
         if isinstance(self.activation, str):
@@ -551,6 +580,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             check_is_fitted(self, "coefs_")  # raises, and says why
 
     def _set_model(self, model):
+        model = model.for_prediction()
         self.coefs_ = list(model.coefs)  # lists of their own: users may set an element
         self.intercepts_ = list(model.intercepts)
         self._fitted_model = model

@@ -146,6 +146,12 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         proportional to the (weighted) frequency of each class. Not for label indicators. With
         class weights each mini-batch is divided by the mean weight of all rows, not of its own,
         so that they hold for any batch_size.
+    dropout : float or sequence of float, default=0.0
+        Probability, in [0, 1), that a hidden unit is left out at a step of training, so that units
+        cannot lean on one another [4]_; one for all hidden layers, or one per layer. Predictions
+        use all units. Not for 'lbfgs'.
+    input_dropout : float, default=0.0
+        The same for the columns of X.
     init : str, default='auto'
         How weights begin.
 
@@ -223,6 +229,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
        arXiv:1412.6980.
     .. [3] Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
        Nature 323, 1986.
+    .. [4] Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
+       JMLR 15, 2014.
 
     Examples
     --------
@@ -277,6 +285,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         loss: ClassificationLossName | Loss = "log_loss",
         label_smoothing: float = 0.0,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
         init: Initializer = "auto",
         weight_decay: float | None = None,
         n_threads: int | None = None,
@@ -308,6 +318,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         self.loss = loss
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.dropout = dropout
+        self.input_dropout = input_dropout
         self.init = init
         self.weight_decay = weight_decay
         self.n_threads = n_threads

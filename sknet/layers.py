@@ -54,7 +54,7 @@ class Residual:
     layers: tuple
 
 
-def mlp(hidden_layer_sizes, activations, n_outputs):
+def mlp(hidden_layer_sizes, activations, n_outputs, *, dropout=(), input_dropout=0.0):
     """The multilayer perceptron: hidden dense layers with their activations, then a linear one.
 
     Parameters
@@ -63,10 +63,14 @@ def mlp(hidden_layer_sizes, activations, n_outputs):
     activations : sequence of str
         One per hidden layer.
     n_outputs : int
+    dropout : sequence of float
+        Rate of the units of each hidden layer; () is none.
+    input_dropout : float
+        Rate of the columns of X.
 
     Returns
     -------
-    tuple of Dense
+    tuple of declarations
 
     Examples
     --------
@@ -74,5 +78,8 @@ def mlp(hidden_layer_sizes, activations, n_outputs):
     >>> mlp((16,), ["relu"], 3)
     (Dense(n_units=16, activation='relu'), Dense(n_units=3, activation='identity'))
     """
-    hidden = map(Dense, hidden_layer_sizes, activations)
-    return (*hidden, Dense(n_outputs))
+    layers = [Dropout(input_dropout)]
+    for i, (size, activation) in enumerate(zip(hidden_layer_sizes, activations, strict=True)):
+        layers.append(Dense(size, activation))
+        layers.append(Dropout(dropout[i] if dropout else 0.0))
+    return tuple(layer for layer in (*layers, Dense(n_outputs)) if layer != Dropout(0.0))

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from sknet import _core
 from sknet.initializers import initialize
-from sknet.layers import Residual, mlp
+from sknet.layers import Dropout, Residual, mlp
 from sknet.threads import run_job
 
 __all__ = ["Model", "as_data"]
@@ -83,6 +83,16 @@ class Model:
                 )
             model.coefs[i][...] = coefs[i]
             model.intercepts[i][...] = intercept
+        return model
+
+    def for_prediction(self):
+        """The network without layers that do nothing but in training, on the same numbers."""
+        layers = [layer for layer in self.layers if not isinstance(layer, Dropout)]
+        if len(layers) == len(self.layers):
+            return self
+        model = Model(layers, self.network.n_in, self.params.dtype)
+        model.state = self.state
+        model.set_params(self.params)
         return model
 
     def initialize(self, init, rng, activations):

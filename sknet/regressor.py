@@ -134,6 +134,12 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
           as y, and what they are rates of (exposure) as `sample_weight`.
 
         A name means the loss with its defaults; `Huber(delta=2.0)` says more.
+    dropout : float or sequence of float, default=0.0
+        Probability, in [0, 1), that a hidden unit is left out at a step of training, so that units
+        cannot lean on one another [4]_; one for all hidden layers, or one per layer. Predictions
+        use all units. Not for 'lbfgs'.
+    input_dropout : float, default=0.0
+        The same for the columns of X.
     init : str, default='auto'
         How weights begin.
 
@@ -209,6 +215,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
        arXiv:1412.6980.
     .. [3] Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors",
        Nature 323, 1986.
+    .. [4] Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
+       JMLR 15, 2014.
 
     Examples
     --------
@@ -257,6 +265,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         loss: RegressionLossName | Loss = "squared_error",
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
         init: Initializer = "auto",
         weight_decay: float | None = None,
         n_threads: int | None = None,
@@ -286,6 +296,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.loss = loss
+        self.dropout = dropout
+        self.input_dropout = input_dropout
         self.init = init
         self.weight_decay = weight_decay
         self.n_threads = n_threads

@@ -70,6 +70,8 @@ EXPECTED_FAILURES = {
     ("learning_rate", "reduce_on_plateau", None): {},
     ("init", "orthogonal", None): {},
     ("weight_decay", 0.01, None): {},
+    ("dropout", 0.1, None): {},
+    ("input_dropout", 0.01, None): {},
 }
 VARIANTS = [
     Estimator(**{name: value})

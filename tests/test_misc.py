@@ -35,7 +35,14 @@ EXTRAS = {
     "MLPRegressor": {},
 }
 for _extras in EXTRAS.values():
-    _extras |= {"init": "auto", "weight_decay": None, "n_threads": None, "dtype": "auto"}
+    _extras |= {
+        "dropout": 0.0,
+        "input_dropout": 0.0,
+        "init": "auto",
+        "weight_decay": None,
+        "n_threads": None,
+        "dtype": "auto",
+    }
 needs_1_9 = pytest.mark.skipif(
     parse_version(sklearn.__version__) < parse_version("1.9"), reason="parameters are those of 1.9"
 )
