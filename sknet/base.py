@@ -27,7 +27,7 @@ from sknet.initializers import INITIALIZERS
 from sknet.layers import mlp
 from sknet.methods import NotAvailableError, fitting
 from sknet.model import Model, as_data
-from sknet.monitor import Monitor
+from sknet.monitor import Monitor, joined
 from sknet.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
 from sknet.rows import (
     FLOATS,
@@ -357,7 +357,9 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         model.initialize(self.init, progress.weights_rng, self._activations(sizes, True))
         self.n_iter_ = 0
         self.t_ = 0
-        for name in ("loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_"):
+        for name in (
+            "loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_", "history_"
+        ):  # fmt: skip
             vars(self).pop(name, None)
         return model, progress
 
@@ -400,7 +402,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             self,
             rows,
             options.max_iter,
-            None if validation is None else self._scorer(model, validation),
+            None if validation is None else self._scorer(model, loss, validation),
             self.early_stopping,
         )
         data = as_data(model.core, rows.X, rows.targets, rows.weight)
@@ -410,6 +412,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         self.t_ = getattr(self, "t_", 0) + progress.n_rows - rows_before
         self.loss_curve_ = list(getattr(self, "loss_curve_", None) or []) + monitor.losses
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
+        self.history_ = joined(getattr(self, "history_", {}), monitor.history())
         scores_before = list(getattr(self, "validation_scores_", None) or [])
         self.validation_scores_ = None
         self.best_validation_score_ = None
@@ -450,6 +453,7 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         )
         for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "_progress"):
             vars(self).pop(name, None)
+        self.history_ = joined({}, monitor.history())
         self.best_loss_ = self.loss_
         report(self, reason, rows.X, message=message)
         return monitor
@@ -481,9 +485,18 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
             unchecked=rows.unchecked,
         )
 
-    def _scorer(self, model, rows):
-        X = rows.X.astype(model.params.dtype, copy=False)
-        return lambda model: self._score_raw(model.predict(X, self.n_threads), rows.y, rows.weight)
+    def _scorer(self, model, loss, rows):
+        """What tells score and loss of the model on validation rows."""
+        dtype = model.params.dtype
+        X = rows.X.astype(dtype, copy=False)
+        targets = np.ascontiguousarray(self._encode(rows.y)[0], dtype)
+        weight = None if rows.weight is None else np.ascontiguousarray(rows.weight, dtype)
+
+        def score_and_loss(model):
+            raw = model.predict(X, self.n_threads)
+            return self._score_raw(raw, rows.y, rows.weight), loss.value(raw, targets, weight)
+
+        return score_and_loss
 
     # What was chosen ------------------------------------------------------------------------
 

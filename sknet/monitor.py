@@ -1,8 +1,21 @@
-"""What watches a fit: validation scores, the loss curve, scikit-learn's callbacks."""
+"""What watches a fit: its history, validation scores, scikit-learn's callbacks."""
+
+import time
+
+import numpy as np
 
 from sknet.callbacks import EpochTasks
 
-__all__ = ["Monitor"]
+__all__ = ["Monitor", "joined"]
+
+COLUMNS = (
+    "loss",
+    "validation_loss",
+    "validation_score",
+    "learning_rate",
+    "gradient_norm",
+    "seconds",
+)
 
 
 class Monitor:
@@ -14,23 +27,26 @@ class Monitor:
     rows : Rows
         The training data, for callbacks.
     max_epochs : int
-    score : callable(Model) -> float, or None
-        Validation score.
+    score : callable(Model) -> (float, float), or None
+        Validation score and validation loss.
     score_decides : bool
         Whether the score decides about stopping, rather than the training loss.
 
     Attributes
     ----------
+    columns : dict of list of float
+        Per epoch, as far as there is something to say: see history().
     losses, scores : list of float
-        Per epoch.
+        Of these, the losses and the validation scores.
     """
 
     def __init__(self, estimator, rows, max_epochs, score=None, score_decides=False):
         self._tasks = EpochTasks(estimator, rows, max_epochs)
         self._score = score
         self.score_decides = score_decides
-        self.losses = []
-        self.scores = []
+        self.columns = {name: [] for name in COLUMNS}
+        self.losses, self.scores = self.columns["loss"], self.columns["validation_score"]
+        self._start = time.perf_counter()
 
     @property
     def watches_epochs(self):
@@ -42,18 +58,51 @@ class Monitor:
 
     def score(self, model):
         """The validation score of the model, or None without validation rows."""
-        return None if self._score is None else self._score(model)
+        if self._score is None:
+            return None
+        score, loss = self._score(model)
+        self.scores.append(score)
+        self.columns["validation_loss"].append(loss)
+        return score
 
-    def end_epoch(self, model, loss, score):
-        """Notes an epoch; returns whether a callback asks to stop."""
+    def note_epochs(self, n_epochs, learning_rates=(), gradient_norms=()):
+        """Notes epochs that have just been trained, in one call of the core."""
+        seconds = self.columns["seconds"]
+        before = seconds[-1] if seconds else 0.0
+        each = (time.perf_counter() - self._start - before) / n_epochs
+        seconds.extend(before + each * (i + 1) for i in range(n_epochs))
+        self.columns["learning_rate"].extend(learning_rates)
+        self.columns["gradient_norm"].extend(gradient_norms)
+
+    def end_epoch(self, model, loss):
+        """Notes the loss of an epoch; returns whether a callback asks to stop."""
         self.losses.append(loss)
-        if score is not None:
-            self.scores.append(score)
         return self._tasks.end_epoch(lambda: _fitted_attributes(model))
 
     def end(self):
         """The fit is over, the estimator fitted."""
         self._tasks.end()
+
+    def history(self):
+        """Arrays of an element per epoch, by name; what nobody has looked at is left out."""
+        n_epochs = len(self.losses)  # the last call of the core may have trained more
+        return {
+            name: np.array(values[:n_epochs]) for name, values in self.columns.items() if values
+        }
+
+
+def joined(before, history):
+    """The history of a training that went on; epochs are counted from 1, gaps are NaN."""
+    n_before, n_epochs = len(before["epoch"]) if before else 0, len(history.get("loss", ()))
+    together = {"epoch": np.arange(1, n_before + n_epochs + 1)}
+    for name in COLUMNS:
+        if name in before or name in history:
+            first = before.get(name, np.full(n_before, np.nan))
+            last = history.get(name, np.full(n_epochs, np.nan))
+            if name == "seconds" and n_before:
+                last = last + first[-1]
+            together[name] = np.concatenate([first, last])
+    return together
 
 
 def _fitted_attributes(model):

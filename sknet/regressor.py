@@ -176,6 +176,11 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         Lowest loss; None with `early_stopping`.
     loss_curve_ : list of float
         Loss of each epoch, the mean over its mini-batches. Not for 'lbfgs'.
+    history_ : dict of ndarray of shape (n_epochs,)
+        Per epoch: 'epoch', from 1; 'loss'; with validation rows 'validation_loss', without
+        penalties, and 'validation_score'; 'learning_rate' at its end; 'gradient_norm', the root
+        mean square over its mini-batches; 'seconds' since training began. For 'lbfgs' iterations,
+        their loss and seconds. `pandas.DataFrame(net.history_)` is a table of it.
     validation_scores_ : list of float or None
         R^2 on the validation rows after each epoch; None without validation rows.
     best_validation_score_ : float or None

@@ -176,8 +176,14 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
                 n_epochs = min(n_epochs, options.max_iter - epoch)
                 monitor.begin_epoch()
                 may_go_back = not monitor.score_decides and epoch + n_epochs < options.max_iter
+                rates = _rates(trainer, progress, options, epoch, n_epochs)
                 losses = _run_epochs(
-                    team, trainer, model.params, progress, options, epoch, n_epochs, may_go_back
+                    team, trainer, model.params, progress, rates, options.shuffle, may_go_back
+                )
+                monitor.note_epochs(
+                    n_epochs,
+                    rates[trainer.n_batches - 1 :: trainer.n_batches].tolist(),
+                    trainer.gradient_norms(),
                 )
                 if epoch == 0 and options.unchecked and not np.isfinite(model.params).all():
                     return "diverged"
@@ -193,7 +199,7 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
                     if is_best and monitor.score_decides:
                         progress.keep_best(model.params)
                     _reduce_on_plateau(progress, options, mean_loss, deciding)
-                    if monitor.end_epoch(model, mean_loss, score):
+                    if monitor.end_epoch(model, mean_loss):
                         return "stopped"
                     if not math.isfinite(mean_loss):
                         return "diverged"
@@ -221,17 +227,15 @@ def _epochs_at_once(progress, options, monitor, n_samples, products):
     return max(1, int(min(patience, CALL_WORK / (n_samples * products), CALL_ROWS / n_samples)))
 
 
-def _run_epochs(team, trainer, params, progress, options, first, n_epochs, may_go_back):
-    """Trains for some epochs, from number `first` of this fit on; returns their mean losses.
-
-    Keeps the best parameters if asked to.
-    """
+def _run_epochs(team, trainer, params, progress, rates, shuffle, may_go_back):
+    """Trains for some epochs; returns their mean losses. Keeps the best parameters if asked to."""
     n_samples = trainer.data.n_samples
+    n_epochs = len(rates) // trainer.n_batches
     trainer.set_epochs(
-        _rates(trainer, progress, options, first, n_epochs),
+        rates,
         progress.n_updates,
         progress.key + (progress.n_epochs << 32),
-        options.shuffle,
+        shuffle,
     )
     if may_go_back:
         best = np.empty_like(params) if progress.best_params is None else progress.best_params
@@ -358,7 +362,8 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
         if options.verbose:
             print(f"Iteration {n_iter}, loss = {value:.8f}")
         model.params[...] = intermediate_result.x
-        if monitor.end_epoch(model, value, None):
+        monitor.note_epochs(1)
+        if monitor.end_epoch(model, value):
             raise StopIteration
         if n_iter < options.max_iter:
             monitor.begin_epoch()

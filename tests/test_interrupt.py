@@ -20,10 +20,10 @@ def interrupt(monkeypatch):
     original = sknet.training._run_epochs
 
     def at(epoch):
-        def run_epochs(team, trainer, params, progress, options, first, n_epochs, *rest):
-            if epoch < progress.n_epochs + n_epochs:
+        def run_epochs(team, trainer, params, progress, rates, *rest):
+            if epoch < progress.n_epochs + len(rates) // trainer.n_batches:
                 raise KeyboardInterrupt
-            return original(team, trainer, params, progress, options, first, n_epochs, *rest)
+            return original(team, trainer, params, progress, rates, *rest)
 
         monkeypatch.setattr(sknet.training, "_run_epochs", run_epochs)
 

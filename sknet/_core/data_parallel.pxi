@@ -73,6 +73,7 @@ cdef class DataParallel(Scheme):
     cdef bint train(self, team_t* team, int rank, const Batch* batch) noexcept nogil:
         cdef Workspace ws = self.trainee.workspace
         cdef Py_ssize_t rows = block_rows(batch.n), n_blocks = (batch.n + rows - 1) // rows, block, tile
+        cdef TileSums sums
         ws.scratch = &self.scratch[rank, 0]
         ws.ahead = NULL
         open_batch(&ws, batch, self.data)
@@ -101,9 +102,9 @@ cdef class DataParallel(Scheme):
             tile = team_next(team, rank, self.trainee.tiles.shape[0], &self.tile_shares[0])
             if tile == self.trainee.tiles.shape[0]:
                 return team_meet(team, rank)
-            batch.penalty[tile] += batch.share * self.trainee.train_tile(
-                tile, &ws, n_blocks, batch
-            )
+            sums = self.trainee.train_tile(tile, &ws, n_blocks, batch)
+            batch.penalty[tile] += batch.share * sums.penalty
+            batch.squares[tile] += sums.squares
 
     cdef double train_block(
         self, Workspace* ws, const Batch* batch, Py_ssize_t block, Py_ssize_t first, Py_ssize_t n

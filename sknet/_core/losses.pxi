@@ -31,6 +31,24 @@ cdef class Loss:
     ) noexcept nogil:
         return 0
 
+    def value(self, const real_t[:, ::1] Z not None, const real_t[:, ::1] y not None, weight=None):
+        """The mean over rows, by their weights (n) or None, as it is reported."""
+        cdef Py_ssize_t n = Z.shape[0]
+        cdef const real_t[::1] weights = weight
+        cdef const real_t* w = NULL
+        cdef real_t[:, ::1] dZ = np.empty((n, self.n_outputs), DTYPE)
+        cdef double total = n if weight is None else np.sum(weight, dtype=float), value
+        if Z.shape[1] != self.n_outputs or y.shape[0] != n or y.shape[1] != self.n_targets:
+            raise ValueError("Z, y and the loss do not fit together")
+        if weight is not None and weights.shape[0] != n:
+            raise ValueError(f"weight must have {n} elements, got {weights.shape[0]}")
+        if n == 0:
+            raise ValueError("Z must have at least one row")
+        if weight is not None:
+            w = &weights[0]
+        value = self.value_and_gradient(n, &Z[0, 0], &y[0, 0], w, &dZ[0, 0])
+        return value * self.value_scale / total
+
     def link_options(self):
         """What the link needs to know besides the number of outputs."""
         return {}

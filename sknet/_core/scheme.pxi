@@ -13,6 +13,7 @@ ctypedef struct Batch:
     double decay                # what is first taken off the weights, as a part of them
     double* loss                # (n_losses) of the epoch, to be added to
     double* penalty             # (n_penalties) of the epoch, to be added to
+    double* squares             # (n_penalties) of the epoch's gradients, to be added to
 
 
 cdef inline void open_batch(Workspace* ws, const Batch* batch, Data data) noexcept nogil:
@@ -35,7 +36,7 @@ cdef class Scheme:
     Attributes
     ----------
     max_size : workers it can use
-    n_losses, n_penalties : parts of an epoch's sums
+    n_losses, n_penalties : parts of an epoch's sums: of losses; of penalties and squared gradients
     """
 
     cdef readonly int max_size

@@ -54,19 +54,23 @@ cdef class Shard:
         ws.Y[self.network.n_steps - 1] = Z
         self.network.forward(ws, 0, batch.n, 0)
 
-    cdef double backward(
+    cdef TileSums backward(
         self, const Batch* batch, const real_t* weight, const real_t* dZ
     ) noexcept nogil:
-        """Backward from dZ (n, n_out), and the update; returns the penalty."""
+        """Backward from dZ (n, n_out), and the update."""
         cdef Workspace* ws = &self.trainee.workspace
         cdef Py_ssize_t tile
-        cdef double penalty = 0
+        cdef TileSums sums, of_tile
+        sums.penalty = 0
+        sums.squares = 0
         ws.weight = weight
         memcpy(ws.dY[self.network.n_steps - 1], dZ, batch.n * self.network.n_out * sizeof(real_t))
         self.network.backward(ws, 0, batch.n, 0)
         for tile in range(self.trainee.tiles.shape[0]):
-            penalty += self.trainee.train_tile(tile, ws, 1, batch)
-        return penalty
+            of_tile = self.trainee.train_tile(tile, ws, 1, batch)
+            sums.penalty += of_tile.penalty
+            sums.squares += of_tile.squares
+        return sums
 
 
 cdef class TensorParallel(Scheme):
@@ -135,6 +139,7 @@ cdef class TensorParallel(Scheme):
         cdef const real_t* y
         cdef const real_t* weight
         cdef double value
+        cdef TileSums sums
         cdef ahead_t ahead
         if batch.order != NULL:
             ahead = self.data.rows_ahead(batch.order, batch.first + batch.n, self.batch_size)
@@ -154,9 +159,9 @@ cdef class TensorParallel(Scheme):
         if rank == 0:
             batch.loss[0] += batch.share * value
         for i in range(first, end):
-            batch.penalty[i] += batch.share * (<Shard> self.shards[i]).backward(
-                batch, weight, &self.dZ[rank, 0]
-            )
+            sums = (<Shard> self.shards[i]).backward(batch, weight, &self.dZ[rank, 0])
+            batch.penalty[i] += batch.share * sums.penalty
+            batch.squares[i] += sums.squares
         return False
 
     cdef inline void add_outputs(self, Py_ssize_t first, Py_ssize_t n, real_t* Z) noexcept nogil:

@@ -4,6 +4,11 @@ cdef inline real_t* address(real_t[::1] array) noexcept nogil:
     return &array[0] if array.shape[0] else NULL
 
 
+ctypedef struct TileSums:
+    double penalty
+    double squares  # of the gradient
+
+
 cdef class Trainee:
     """Turns a mini-batch's gradients into updates of `params`, tile by tile.
 
@@ -78,10 +83,10 @@ cdef class Trainee:
         self.arrays.append(block)
         return &block[0]
 
-    cdef double train_tile(
+    cdef TileSums train_tile(
         self, Py_ssize_t tile, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch
     ) noexcept nogil:
-        """Gradient, update and packing of one tile of the parameters; returns its penalty.
+        """Gradient, update and packing of one tile of the parameters.
 
         The rows were passed in n_blocks blocks.
         """
@@ -94,8 +99,9 @@ cdef class Trainee:
         cdef real_t factor = batch.scale, penalty = self.alpha * factor, kept = 1 - batch.decay
         cdef Py_ssize_t n_weights = max(0, min(n, (<Layer> step.layer).n_weights - begin))
         cdef Py_ssize_t n_penalised = 0 if self.alpha == 0 else n_weights
-        cdef double value = 0
+        cdef TileSums sums
         cdef Rows rows
+        sums.penalty = 0
         if ws.block_params[i] != NULL:
             memcpy(dW, ws.block_params[i] + begin, n * sizeof(real_t))
             for block in range(1, n_blocks):
@@ -112,11 +118,12 @@ cdef class Trainee:
                 &self.state[step.state],
             )
         if n_penalised:
-            value = 0.5 * self.alpha * sum_of_squares(n_penalised, W)
+            sums.penalty = 0.5 * self.alpha * sum_of_squares(n_penalised, W)
         for k in range(n_penalised):
             dW[k] = dW[k] * factor + penalty * W[k]
         for k in range(n_penalised, n):
             dW[k] *= factor
+        sums.squares = sum_of_squares(n, dW)
         if kept != 1:
             for k in range(n_weights):
                 W[k] *= kept
@@ -125,7 +132,7 @@ cdef class Trainee:
             self.moments.strides[0] // <Py_ssize_t> sizeof(real_t),
         )
         self.prepare(tile)
-        return value
+        return sums
 
     cdef void prepare(self, Py_ssize_t tile) noexcept nogil:
         cdef Py_ssize_t begin = self.tiles[tile, 1]

@@ -41,6 +41,7 @@ cdef class Trainer(Job):
     cdef bint has_input_gradient
     cdef double[:, ::1] losses     # (n_epochs, scheme.n_losses)
     cdef double[:, ::1] penalties  # (n_epochs, scheme.n_penalties)
+    cdef double[:, ::1] squares    # (n_epochs, scheme.n_penalties)
     cdef Py_ssize_t[::1] order                 # (n_epochs, n_samples), or (n_samples) for all
     cdef const double[::1] learning_rates      # (n_epochs, n_batches)
     cdef Py_ssize_t n_epochs, n_updates
@@ -130,8 +131,10 @@ cdef class Trainer(Job):
         if self.losses is None or self.losses.shape[0] != self.n_epochs:
             self.losses = np.empty((self.n_epochs, self.scheme.n_losses))
             self.penalties = np.empty((self.n_epochs, self.scheme.n_penalties))
+            self.squares = np.empty((self.n_epochs, self.scheme.n_penalties))
         self.losses[:] = 0
         self.penalties[:] = 0
+        self.squares[:] = 0
 
     def start(self, int size):
         size = min(size, self.scheme.max_size)
@@ -142,6 +145,16 @@ cdef class Trainer(Job):
         """(loss, penalty) of each epoch: sums over mini-batches of value times rows of it."""
         return [
             (self.epoch_loss(epoch), sum_in_order(self.penalties[epoch]))
+            for epoch in range(self.n_epochs)
+        ]
+
+    def gradient_norms(self):
+        """Root of the mean over each epoch's mini-batches of the squared norm of the gradient.
+
+        That is the gradient of the loss and the penalty, as the optimizer sees it.
+        """
+        return [
+            sqrt(sum_in_order(self.squares[epoch]) / self.n_batches)
             for epoch in range(self.n_epochs)
         ]
 
@@ -205,6 +218,7 @@ cdef class Trainer(Job):
             batch.order = &self.order[epoch * self.data.n_samples if self.shuffled else 0]
         batch.loss = &self.losses[epoch, 0]
         batch.penalty = &self.penalties[epoch, 0]
+        batch.squares = &self.squares[epoch, 0]
         for number in range(self.n_batches):
             batch.number = epoch * self.n_batches + number
             batch.first = number * self.batch_size

@@ -267,3 +267,26 @@ def test_slope_at_a_kink(core):
         zero = np.zeros((1, 1))
         _, dZ = value_and_gradient(core, make_loss(core, name, 1), zero, zero)
         assert lowest <= dZ[0, 0] <= highest
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", REGISTRY.LOSSES)
+def test_value_is_the_mean_of_what_training_sums(core, name, weighted):
+    rng = np.random.default_rng(0)
+    Z, y = as_real(core, rng.normal(size=(23, 3))), as_real(core, make_targets(rng, name, 23, 3))
+    w = as_real(core, rng.uniform(0, 2, 23)) if weighted else None
+    loss = make_loss(core, name, 3)
+    total, _ = value_and_gradient(core, loss, Z, y, w)
+    assert loss.value(Z, y, w) == pytest.approx(total / (23 if w is None else w.sum()), rel=1e-6)
+
+
+def test_value_of_what_does_not_fit(core):
+    loss = core.LOSSES["squared_error"](2)
+    Z, one = np.zeros((3, 2), core.DTYPE), np.zeros((3, 1), core.DTYPE)
+    for bad_Z, bad_y in ((one, Z), (Z, one), (Z[:2], Z)):
+        with pytest.raises(ValueError, match="do not fit together"):
+            loss.value(bad_Z.copy(), bad_y.copy())
+    with pytest.raises(ValueError, match="weight must have 3 elements, got 2"):
+        loss.value(Z, Z, np.zeros(2, core.DTYPE))
+    with pytest.raises(ValueError, match="at least one row"):
+        loss.value(Z[:0], Z[:0])
