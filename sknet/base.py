@@ -398,6 +398,8 @@ class BaseNetwork(CallbackSupportMixin, BaseEstimator):
         optimizer = solver.compiled(model.core)
         progress.begin_stage(model, solver.rule, optimizer.n_moments)
         options = self._options(rows, 1 if incremental else self.max_iter, solver)
+        if not options.learning_rate.reacts:
+            progress.reduction = 1.0
         monitor = Monitor(
             self,
             rows,

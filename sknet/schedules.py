@@ -73,10 +73,13 @@ class Schedule(Choice):
     ----------
     needs_end : bool
         Whether it must know when training will end, as `partial_fit` does not.
+    reacts : bool
+        Whether the rate is also reduced where training stalls; see training.py.
     """
 
     _parameter_constraints: dict = {"warmup": [Interval(Real, 0, 1, closed="left")]}
     needs_end = False
+    reacts = False
 
     def __init__(self, warmup: float = 0.0) -> None:
         self.warmup = warmup
@@ -139,6 +142,8 @@ class Adaptive(Constant):
         See Schedule.
     """
 
+    reacts = True
+
 
 class ReduceOnPlateau(Constant):
     """Multiplied by `factor` when `patience` epochs have not improved the loss, or the validation
@@ -162,6 +167,7 @@ class ReduceOnPlateau(Constant):
         "patience": EPOCHS,
         "lowest": [Interval(Real, 0, None, closed="left")],
     }
+    reacts = True
 
     def __init__(
         self, factor: float = 0.1, patience: int = 5, lowest: float = 1e-6, warmup: float = 0.0

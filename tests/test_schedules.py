@@ -153,3 +153,14 @@ def test_partial_fit_takes_no_callable():
     assert not hasattr(classifier(learning_rate=lambda done: 1.0), "partial_fit")
     assert not hasattr(classifier(learning_rate=Cosine()), "partial_fit")
     assert hasattr(classifier(learning_rate=Step()), "partial_fit")
+
+
+@pytest.mark.parametrize("name", ["adaptive", ReduceOnPlateau(patience=1)], ids=str)
+def test_a_reduced_rate_is_kept_by_the_schedule_that_reduced_it(name):
+    params = {"solver": "sgd", "tol": 10.0, "n_iter_no_change": 2, "max_iter": 6}
+    net = classifier(**params, learning_rate=name, learning_rate_init=0.1, warm_start=True)
+    first = net.fit(X, LABELS).history_["learning_rate"]
+    assert first[-1] < first[0] == 0.1
+    assert net.fit(X, LABELS).history_["learning_rate"][len(first)] <= first[-1]
+    net.set_params(learning_rate="constant").fit(X, LABELS)
+    assert net.history_["learning_rate"][-1] == 0.1
