@@ -93,15 +93,18 @@ class Monitor:
 
 def joined(before, history):
     """The history of a training that went on; epochs are counted from 1, gaps are NaN."""
-    n_before, n_epochs = len(before["epoch"]) if before else 0, len(history.get("loss", ()))
+    n_before, n_epochs = len(before.get("epoch", ())), len(history.get("loss", ()))
     together = {"epoch": np.arange(1, n_before + n_epochs + 1)}
+    if not n_before:
+        return together | history
     for name in COLUMNS:
         if name in before or name in history:
-            first = before.get(name, np.full(n_before, np.nan))
-            last = history.get(name, np.full(n_epochs, np.nan))
-            if name == "seconds" and n_before:
-                last = last + first[-1]
+            first, last = (
+                part[name] if name in part else np.full(n, np.nan)
+                for part, n in ((before, n_before), (history, n_epochs))
+            )
             together[name] = np.concatenate([first, last])
+    together["seconds"][n_before:] += before["seconds"][-1]
     return together
 
 

@@ -323,7 +323,7 @@ cdef inline void pack_groups(
 
 
 cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:
-    """So many running sums that additions need not wait for each other, then their sum."""
+    """So many running sums that additions need not wait for each other, then their sum by halves."""
     cdef double[SQUARES] sums
     cdef double total = 0
     cdef Py_ssize_t i, lane, strip
@@ -334,6 +334,10 @@ cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:
             sums[lane] += <double> W[i] * W[i]
     for i in range(n // SQUARES * SQUARES, n):
         total += <double> W[i] * W[i]
-    for lane in range(SQUARES):
-        total += sums[lane]
-    return total
+    for lane in range(16):
+        sums[lane] += sums[lane + 16]
+    for lane in range(8):
+        sums[lane] += sums[lane + 8]
+    for lane in range(4):
+        sums[lane] += sums[lane + 4]
+    return total + ((sums[0] + sums[2]) + (sums[1] + sums[3]))
