@@ -118,7 +118,9 @@ class Quantile(Loss):
     """Pinball loss: predicts one quantile of y given X, or several that cannot cross.
 
     Its value is `sklearn.metrics.mean_pinball_loss`, of several levels their mean (Koenker and
-    Bassett, "Regression quantiles", Econometrica 46, 1978).
+    Bassett, "Regression quantiles", Econometrica 46, 1978). Several outputs are put in ascending
+    order, in training and in prediction (Chernozhukov, Fernandez-Val and Galichon, "Quantile and
+    probability curves without crossing", Econometrica 78, 2010).
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         - 'absolute_error': predicts medians; outliers count no more than other rows.
         - 'huber': squared up to a difference of 1.35, linear beyond.
         - 'quantile': the pinball loss; `Quantile([0.05, 0.5, 0.95])` predicts three quantiles
-          that do not cross.
+          that do not cross: outputs in ascending order.
         - 'poisson', 'gamma', 'tweedie': half the deviance, predictions through a log link. For
           counts y >= 0, amounts y > 0, and sums of a random number of amounts y >= 0. Give rates
           as y, and what they are rates of (exposure) as `sample_weight`.
@@ -334,10 +334,13 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         values = np.exp(raw) if self.out_activation_ == "exp" else raw
         if not np.isfinite(values).all():
             return float("nan")
-        return self._r2(self._shaped(values), y, sample_weight)
+        values = self._shaped(values)
+        if self._n_levels > 1:
+            values = np.sort(values, axis=-1)
+        return self._r2(values, y, sample_weight)
 
     def _r2(self, predictions, y, sample_weight):
-        """R^2, of the quantile in the middle where there are several: it is a raw output."""
+        """R^2, of the quantile in the middle where there are several."""
         if self._n_levels > 1:
             predictions = predictions[..., self._n_levels // 2]
         return float(r2_score(y, predictions, sample_weight=sample_weight))

@@ -142,6 +142,14 @@ def test_several_quantiles():
     assert_array_equal(again.predict(X), predictions)
 
 
+def test_several_quantiles_of_large_numbers():
+    """Far from where the outputs begin: none is left behind."""
+    base = {"hidden_layer_sizes": (32,), "learning_rate_init": 0.1, "max_iter": 300}
+    y = 300 + 50 * AMOUNT
+    predictions = quantiles(y, **base, learning_rate="cosine").predict(X)
+    assert_allclose((y[:, None] < predictions).mean(axis=0), LEVELS, atol=0.08)
+
+
 def test_several_quantiles_of_several_outputs():
     y = np.column_stack([AMOUNT, -AMOUNT])
     predictions = quantiles(y).predict(X)

@@ -65,8 +65,8 @@ cdef class Softmax(Link):
             softmax(m, Z + i * m, out + i * m, &highest)
 
 
-cdef class Quantiles(Link):
-    """Quantiles that do not cross, `n_levels` of each target."""
+cdef class Sorted(Link):
+    """The outputs of each target, `n_levels` of them, in ascending order."""
 
     cdef readonly Py_ssize_t n_levels
 
@@ -76,19 +76,15 @@ cdef class Quantiles(Link):
         self.n_levels = n_levels
 
     cdef void predict(self, Py_ssize_t n, const real_t* Z, real_t* out) noexcept nogil:
-        cdef Py_ssize_t i
-        for i in range(n * self.n_outputs // self.n_levels):
-            ordered(self.n_levels, Z + i * self.n_levels, out + i * self.n_levels)
-
-
-cdef inline void ordered(Py_ssize_t m, const real_t* z, real_t* f) noexcept nogil:
-    """f (m) = ascending numbers: the middle one is z's, from there on they are softplus(z) apart."""
-    cdef Py_ssize_t k, middle = m // 2
-    f[middle] = z[middle]
-    for k in range(middle + 1, m):
-        f[k] = f[k - 1] + real_softplus(z[k])
-    for k in range(middle - 1, -1, -1):
-        f[k] = f[k + 1] - real_softplus(z[k])
+        cdef Py_ssize_t i, place
+        cdef real_t z
+        for i in range(n * self.n_outputs):
+            z = Z[i]
+            place = i
+            while place % self.n_levels and out[place - 1] > z:
+                out[place] = out[place - 1]
+                place -= 1
+            out[place] = z
 
 
 cdef inline real_t softmax(
@@ -115,5 +111,5 @@ LINKS = {
     "logistic": LogisticLink,
     "logistic_pair": LogisticPair,
     "softmax": Softmax,
-    "quantiles": Quantiles,
+    "sorted": Sorted,
 }

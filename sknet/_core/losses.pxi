@@ -149,9 +149,9 @@ cdef inline real_t clipped(real_t x, real_t size) noexcept nogil:
 cdef class Quantile(Loss):
     """Pinball loss of one or several levels q: sum max(q (y - f), (q - 1) (y - f)).
 
-    Koenker and Bassett, Econometrica 46, 1978. Of several levels the outputs z of a target make
-    quantiles f that cannot cross: the one in the middle is z, each one further out adds
-    softplus(z) to its neighbour, or subtracts it.
+    Koenker and Bassett, Econometrica 46, 1978. The outputs z of a target, sorted, are its quantiles
+    f, so that these cannot cross: the lowest z is that of the lowest level, and so on (Chernozhukov,
+    Fernandez-Val and Galichon, Econometrica 78, 2010, sort fitted quantiles so).
     """
 
     cdef readonly Py_ssize_t n_levels
@@ -165,7 +165,7 @@ cdef class Quantile(Loss):
         self.n_targets = n_outputs // self.n_levels
         self.value_scale = 1.0 / n_outputs
         if self.n_levels > 1:
-            self.link = "quantiles"
+            self.link = "sorted"
 
     def link_options(self):
         return {} if self.n_levels == 1 else {"n_levels": self.n_levels}
@@ -173,27 +173,21 @@ cdef class Quantile(Loss):
     cdef double value_and_gradient(
         self, Py_ssize_t n, const real_t* Z, const real_t* y, const real_t* weight, real_t* dZ
     ) noexcept nogil:
-        cdef Py_ssize_t i, k, t, m = self.n_levels, middle = m // 2
+        cdef Py_ssize_t i, j, k, t, place, m = self.n_levels
         cdef double value = 0, row, r
         cdef const real_t* z
-        cdef real_t* dz
         for i in range(n):
             row = 0
             for t in range(i * self.n_targets, (i + 1) * self.n_targets):
                 z = Z + t * m
-                dz = dZ + t * m
-                ordered(m, z, dz)
                 for k in range(m):
-                    r = y[t] - dz[k]
-                    row += r * (self.levels[k] - (r < 0))
-                    dz[k] = 0 if r == 0 else (r < 0) - self.levels[k] + (r - r)  # NaN stays NaN
-                # f_k = z_middle +- softplus(z) of all on the way from the middle to k
-                for k in range(m - 1, middle, -1):
-                    dz[k - 1] += dz[k]
-                    dz[k] *= real_logistic(z[k])
-                for k in range(middle):
-                    dz[k + 1] += dz[k]
-                    dz[k] *= -real_logistic(z[k])
+                    place = 0  # of z[k] among the sorted
+                    for j in range(m):
+                        place += z[j] < z[k] or (z[j] == z[k] and j < k)
+                    r = y[t] - z[k]
+                    row += r * (self.levels[place] - (r < 0))
+                    # A NaN stays one.
+                    dZ[t * m + k] = 0 if r == 0 else (r < 0) - self.levels[place] + (r - r)
             value += row_weight(weight, i) * row
         return value
 

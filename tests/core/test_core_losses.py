@@ -35,21 +35,10 @@ def huber(Z, y, delta=1.35):
 
 
 def quantile(Z, y):
-    """The outputs Z of one target make quantiles f; df / dZ is written out."""
-    n_levels = Z.shape[1]
-    levels, middle = np.linspace(0.2, 0.7, n_levels), n_levels // 2
-    slopes = np.zeros((n_levels, n_levels, len(Z)))  # d f_k / d z_j
-    f = np.empty(Z.shape)
-    for k in range(n_levels):
-        between = list(range(middle + 1, k + 1) if k > middle else range(k, middle))
-        sign = 1 if k > middle else -1
-        f[:, k] = Z[:, middle] + sign * np.logaddexp(0, Z[:, between]).sum(axis=1)
-        slopes[k, middle] = 1
-        for j in between:
-            slopes[k, j] = sign * expit(Z[:, j])
-    r = y - f
-    df = np.where(r < 0, 1 - levels, -levels)
-    return np.where(r < 0, levels - 1, levels) * r, np.einsum("nk,kjn->nj", df, slopes)
+    """Each output belongs to the level of its place in the order."""
+    levels = np.linspace(0.2, 0.7, Z.shape[1])[Z.argsort(axis=1).argsort(axis=1)]
+    r = y - Z
+    return np.where(r < 0, levels - 1, levels) * r, np.where(r < 0, 1 - levels, -levels)
 
 
 def logistic_squared_error(Z, y):
