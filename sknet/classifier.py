@@ -206,7 +206,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     n_outputs_ : int
         Raw outputs of the network.
     out_activation_ : str
-        Function of the raw outputs: 'softmax' or 'logistic'.
+        Function of the raw outputs: 'softmax', 'logistic', or 'identity' for loss='hinge'.
     n_features_in_ : int
         Features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -192,7 +192,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
     n_outputs_ : int
         Raw outputs of the network.
     out_activation_ : str
-        Function of the raw outputs: 'identity', or 'exp' for loss='poisson'.
+        Function of the raw outputs: 'identity'; 'exp' for the losses 'poisson', 'gamma' and
+        'tweedie'; 'sorted' for several quantiles.
     n_features_in_ : int
         Features seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -42,7 +42,8 @@ class Progress:
         What the learning rate has been reduced by because training stalled.
     n_updates, n_epochs, n_rows : int
         Mini-batches, epochs and rows seen.
-    patience : Patience
+    patience, plateau : Patience
+        Since the beginning, and since the learning rate was last reduced, for ReduceOnPlateau.
     params, best_params : ndarray of shape (n_params,) or None
         The latest parameters, and the best ones by what decides about stopping.
     """
