@@ -143,7 +143,7 @@ class Adam(Optimizer):
         self.epsilon = epsilon
 
 
-class AdamW(Optimizer):
+class AdamW(Adam):
     """Adam with weight decay beside its step (Loshchilov and Hutter, ICLR 2019).
 
     Parameters
@@ -161,7 +161,6 @@ class AdamW(Optimizer):
         **Adam._parameter_constraints,
         "weight_decay": [Interval(Real, 0, None, closed="left")],
     }
-    rule = "adam"
 
     def __init__(
         self,
@@ -170,13 +169,11 @@ class AdamW(Optimizer):
         epsilon: float = 1e-8,
         weight_decay: float = 0.01,
     ) -> None:
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        super().__init__(beta_1, beta_2, epsilon)
         self.weight_decay = weight_decay
 
 
-class NAdam(Optimizer):
+class NAdam(Adam):
     """Adam with Nesterov's look-ahead (Dozat, ICLR workshop 2016).
 
     Parameters
@@ -202,13 +199,11 @@ class NAdam(Optimizer):
         epsilon: float = 1e-8,
         momentum_decay: float = 0.004,
     ) -> None:
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        super().__init__(beta_1, beta_2, epsilon)
         self.momentum_decay = momentum_decay
 
 
-class RAdam(Optimizer):
+class RAdam(Adam):
     """Adam with a warm-up of its own: steps are rectified while the mean square is not yet known
     well (Liu et al., ICLR 2020).
 
@@ -220,13 +215,7 @@ class RAdam(Optimizer):
         Added to the root.
     """
 
-    _parameter_constraints: dict = {**Adam._parameter_constraints}
     rule = "radam"
-
-    def __init__(self, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8) -> None:
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
 
 class Lion(Optimizer):
