@@ -309,6 +309,7 @@ cdef class SoftmaxLoss(Loss):
     cdef double value_and_gradient(
         self, Py_ssize_t n, const real_t* Z, const real_t* y, const real_t* weight, real_t* dZ
     ) noexcept nogil:
+        """All rows at once: a vector has room for the exponentials of more than one."""
         cdef Py_ssize_t i, k, m = self.n_outputs
         cdef double value = 0, row, rest = 1 - self.smoothing
         cdef real_t highest, total, share = self.smoothing / m, kept = rest
@@ -317,15 +318,28 @@ cdef class SoftmaxLoss(Loss):
         for i in range(n):
             z = Z + i * m
             p = dZ + i * m
-            total = softmax(m, z, p, &highest)
-            k = <Py_ssize_t> y[i]
-            row = log(total) + highest - kept * z[k]
-            p[k] -= kept
+            highest = z[0]
+            for k in range(1, m):
+                highest = real_max(highest, z[k])
+            for k in range(m):
+                p[k] = z[k] - highest
+            row = highest - kept * z[<Py_ssize_t> y[i]]
             if share > 0:
                 for k in range(m):
                     row -= share * z[k]
-                    p[k] -= share
             value += row_weight(weight, i) * row
+        for i in range(n * m):
+            dZ[i] = real_exp(dZ[i])
+        for i in range(n):
+            p = dZ + i * m
+            total = 0
+            for k in range(m):
+                total += p[k]
+            value += row_weight(weight, i) * log(total)
+            total = 1 / total
+            for k in range(m):
+                p[k] = p[k] * total - share
+            p[<Py_ssize_t> y[i]] -= kept
         return value
 
 
