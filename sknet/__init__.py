@@ -2,7 +2,14 @@
 
 from sknet._version import __version__
 from sknet.classifier import MLPClassifier
+from sknet.learning_rates import find_learning_rate
 from sknet.regressor import MLPRegressor
 from sknet.versions import show_versions
 
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "show_versions"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "__version__",
+    "find_learning_rate",
+    "show_versions",
+]

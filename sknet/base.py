@@ -1,15 +1,20 @@
 """What MLPClassifier and MLPRegressor share: fit, partial_fit, raw prediction, validation rows."""
 
+import copy
 import math
 import operator
 import warnings
+from numbers import Real
 from typing import Self
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sknet.averaging import AVERAGES
 from sknet.callbacks import CallbackSupportMixin
 from sknet.ending import CALLER, divergence_error, report
 from sknet.layers import mlp
@@ -31,6 +36,7 @@ from sknet.typing import ArrayLike, MatrixLike
 
 __all__ = ["BaseNetwork"]
 
+NORM_ARRAYS = ("scale", "shift", "mean", "variance")
 NARROW = 32  # hidden units up to which an epoch takes little longer than reading X
 
 
@@ -78,6 +84,8 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
             n_outputs,
             dropout=self._dropout_rates(sizes),
             input_dropout=float(self.input_dropout),
+            input_noise=float(self.input_noise),
+            normalization=self.normalization,
         )
 
     # Fitting --------------------------------------------------------------------------------
@@ -241,6 +249,11 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         model = Model(self._declare_layers(sizes, n_outputs), X.shape[1], X.dtype)
         progress = Progress.begin(self.random_state)
         model.initialize(self.init, progress.weights_rng, self._activations(sizes, True))
+        for name, arrays in (("coefs_init", model.coefs), ("intercepts_init", model.intercepts)):
+            given = self._initial_arrays(name, [array.shape for array in arrays])
+            for array, initial in zip(arrays, given, strict=True):
+                if initial is not None:
+                    array[...] = initial
         self.n_iter_ = 0
         self.t_ = 0
         for name in (
@@ -258,6 +271,11 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
                 f"output(s) must fit the network, which has layers of "
                 f"{[coef.shape[1] for coef in fitted.coefs]} units."
             )
+        if fitted.normalization != self.normalization:
+            raise ValueError(
+                f"To go on training, normalization={self.normalization!r} must be that of the "
+                f"network, {fitted.normalization!r}."
+            )
         if self.dtype not in ("auto", fitted.params.dtype.name):
             raise ValueError(
                 f"To go on training, dtype={self.dtype!r} must be that of the network, "
@@ -266,13 +284,12 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         model = Model(
             self._declare_layers(sizes, n_outputs), fitted.network.n_in, fitted.params.dtype
         )
-        model.params[...] = fitted.params
+        model.params[...], model.state[...] = fitted.params, fitted.state
         progress = getattr(self, "_progress", None)
         if progress is None:
             return model, Progress.begin(self.random_state)
         progress = progress.copy()
-        if progress.best_params is not None and np.array_equal(model.params, progress.best_params):
-            model.params[...] = progress.params  # the fit kept the best, training goes on behind it
+        progress.take_back(model)
         return model, progress
 
     def _run_minibatch(self, model, loss, rows, validation, progress, incremental):
@@ -280,9 +297,16 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         if self.early_stopping and validation is None:
             train, held_out = self._split(rows.y, progress.split_seed)
             rows, validation = rows.take(train), rows.take(held_out)
+        if validation is None and self.scoring is not None:
+            raise ValueError(
+                f"scoring={self.scoring!r} needs validation rows: early_stopping=True or X_val."
+            )
         solver = self._solver()
         optimizer = solver.compiled(model.core)
-        progress.begin_stage(model, solver.rule, optimizer.n_moments)
+        averaging = self._averaging()
+        progress.begin_stage(model, solver.rule, optimizer.n_moments, averaging)
+        if averaging is not None and not self.early_stopping:
+            progress.best_params = None  # there may be an older average
         options = self._options(rows, 1 if incremental else self.max_iter, solver)
         if not options.learning_rate.reacts:
             progress.reduction = 1.0
@@ -312,12 +336,11 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
                 else max(self.validation_scores_, default=-math.inf)
             )
         self.best_loss_ = None if self.early_stopping else progress.patience.best_loss
-        report(self, reason, rows.X, incremental=incremental)
+        report(self, reason, rows.X, model, incremental=incremental)
 
         keeps_best = self.early_stopping or reason == "interrupted"
-        if keeps_best and progress.best_params is not None:
-            progress.params = model.params.copy()
-            model.params[...] = progress.best_params
+        if averaging is not None or (keeps_best and progress.best_params is not None):
+            progress.give_out(model)
         else:
             progress.params = progress.best_params = None
         vars(self).pop("_progress", None)
@@ -343,7 +366,7 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
             vars(self).pop(name, None)
         self.history_ = joined({}, monitor.history())
         self.best_loss_ = self.loss_
-        report(self, reason, rows.X, message=message)
+        report(self, reason, rows.X, model, message=message)
         return monitor
 
     def _options(self, rows, max_iter, solver):
@@ -355,16 +378,29 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
                 f"clipped: batch_size={self.batch_size}, n_samples={n_samples}.",
                 stacklevel=CALLER,
             )
+        if self.normalization == "batch" and batch_size < 2:
+            raise ValueError(
+                "normalization='batch' needs mini-batches of at least 2 rows, got "
+                f"batch_size={batch_size}, n_samples={n_samples}."
+            )
+        if self.mixup and sparse.issparse(rows.X):
+            raise ValueError(f"mixup={self.mixup} mixes rows of dense X, got sparse X.")
+        decay = solver.weight_decay if self.weight_decay is None else self.weight_decay
         return TrainingOptions(
             alpha=float(self.alpha),
-            weight_decay=float(
-                solver.weight_decay if self.weight_decay is None else self.weight_decay
-            ),
+            l1=float(self.l1),
+            weight_decay=float(decay),
+            max_norm=float(self.max_norm or 0),
+            clip_norm=float(self.clip_norm or 0),
+            frozen=self._frozen(self.n_layers_ - 1),
+            averaging=self._averaging(),
+            mixup=float(self.mixup),
             batch_size=batch_size,
             shuffle=self.shuffle,
             learning_rate=self._schedule(),
             learning_rate_init=float(self.learning_rate_init),
             max_iter=max_iter,
+            max_time=math.inf if self.max_time is None else float(self.max_time),
             tol=float(self.tol),
             n_iter_no_change=self.n_iter_no_change,
             n_threads=self.n_threads,
@@ -380,11 +416,39 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         targets = np.ascontiguousarray(self._encode(rows.y)[0], dtype)
         weight = None if rows.weight is None else np.ascontiguousarray(rows.weight, dtype)
 
+        scorer = self._given_scorer(rows)
+
         def score_and_loss(model):
             raw = model.predict(X, self.n_threads)
-            return self._score_raw(raw, rows.y, rows.weight), loss.value(raw, targets, weight)
+            value = loss.value(raw, targets, weight)
+            if self.scoring is None:
+                return self._score_raw(raw, rows.y, rows.weight), value
+            return (-value if scorer is None else scorer(model)), value
 
         return score_and_loss
+
+    def _given_scorer(self, rows):
+        """The score that `scoring` gives a model on these rows; None where there is no scorer."""
+        if self.scoring is None or self.scoring == "loss":
+            return None
+        if isinstance(self.scoring, str) and self.scoring not in get_scorer_names():
+            raise ValueError(
+                "scoring must be 'loss', a callable or one of sklearn.metrics.get_scorer_names(), "
+                f"got {self.scoring!r}."
+            )
+        scorer = check_scoring(self, self.scoring)
+        view = copy.copy(self)  # with the numbers of a model while it is trained
+        vars(view).pop("feature_names_in_", None)  # the rows have been checked, and are an array
+        weights = {} if rows.weight is None else {"sample_weight": rows.weight}
+
+        def score(model):
+            view._set_model(model)
+            value = scorer(view, rows.X, rows.y, **weights)
+            if not isinstance(value, Real):
+                raise ValueError(f"scoring={self.scoring!r} must return a number, got {value!r}.")
+            return float(value)
+
+        return score
 
     def _split(self, y, seed):
         """Row numbers of the training and the validation part; stratified for classes."""
@@ -412,6 +476,13 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
             )
         if self.early_stopping:
             raise NotAvailableError("partial_fit does not support early_stopping=True")
+        averaging = self.averaging
+        kind = AVERAGES.get(averaging) if isinstance(averaging, str) else averaging
+        if getattr(kind, "needs_end", False):
+            raise NotAvailableError(
+                "partial_fit does not know when training will end, which "
+                f"averaging={averaging!r} needs to know."
+            )
         kind = SCHEDULES.get(self.learning_rate) if isinstance(self.learning_rate, str) else None
         if getattr(kind or self.learning_rate, "needs_end", callable(self.learning_rate)):
             raise NotAvailableError(
@@ -429,6 +500,10 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         model = model.for_prediction()
         self.coefs_ = list(model.coefs)  # lists of their own: users may set an element
         self.intercepts_ = list(model.intercepts)
+        for name in NORM_ARRAYS:
+            vars(self).pop(f"norm_{name}s_", None)
+        for name, arrays in model.norms.items():
+            setattr(self, f"norm_{name}s_", list(arrays))
         self._fitted_model = model
 
     def _model(self):
@@ -437,12 +512,20 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         if model is None or not (
             _same_arrays(self.coefs_, model.coefs)
             and _same_arrays(self.intercepts_, model.intercepts)
+            and all(_same_arrays(self._norms(name), model.norms[name]) for name in model.norms)
         ):
             model = Model.from_arrays(
-                self.coefs_, self.intercepts_, self._activations(self.coefs_[1:])
+                self.coefs_,
+                self.intercepts_,
+                self._activations(self.coefs_[1:]),
+                {name: self._norms(name) for name in NORM_ARRAYS if self._norms(name)},
             )
             self._set_model(model)
         return model
+
+    def _norms(self, name):
+        """The fitted arrays of this name, one per normalising layer; None where there are none."""
+        return getattr(self, f"norm_{name}s_", None)
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -470,7 +553,7 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = not self.mixup
         return tags
 
 

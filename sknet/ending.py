@@ -2,17 +2,17 @@
 
 import warnings
 
-import numpy as np
-from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
+
+from sknet.diagnosis import diagnose, is_constant, unscaled_column
 
 __all__ = ["CALLER", "divergence_error", "report"]
 
 CALLER = 7  # frames from a warning up to the user's call, through _fit and what fit is wrapped in
 
 
-def report(estimator, reason, X, *, incremental=False, message=""):
+def report(estimator, reason, X, model, *, incremental=False, message=""):
     """Warns, or raises, where the way training ended calls for it.
 
     Parameters
@@ -21,6 +21,8 @@ def report(estimator, reason, X, *, incremental=False, message=""):
     reason : str
         From fit_minibatch or fit_lbfgs.
     X : the training rows
+    model : Model
+        As it is at the end.
     incremental : bool
         Whether a single epoch was all that was asked for.
     message : str
@@ -40,20 +42,47 @@ def report(estimator, reason, X, *, incremental=False, message=""):
             "Training interrupted by user. The best parameters so far are kept.",
             stacklevel=CALLER,
         )
-    elif reason == "max_epochs" and not incremental:
-        warnings.warn(
+    elif incremental:
+        return
+    elif reason == "max_epochs":
+        _warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet.",
-            ConvergenceWarning,
-            stacklevel=CALLER,
+            estimator,
+            X,
+            model,
+        )
+    elif reason == "max_time":
+        _warn(
+            f"max_time={estimator.max_time} seconds were over after {estimator.n_iter_} epochs, "
+            "and the optimization hasn't converged yet.",
+            estimator,
+            X,
+            model,
         )
     elif reason == "limit":
-        warnings.warn(
+        _warn(
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {message}. Increase "
             "max_iter or max_fun, or scale the data.",
-            ConvergenceWarning,
-            stacklevel=CALLER,
+            estimator,
+            X,
+            model,
         )
+    elif reason == "converged" and is_constant(model, X):
+        _warn(
+            "Training has ended with a network whose outputs are the same for all rows.",
+            estimator,
+            X,
+            model,
+        )
+
+
+def _warn(text, estimator, X, model):
+    """A ConvergenceWarning with what may be the matter."""
+    # Which units are dead is not told by the weights alone where they are normalised.
+    activations = [] if model.norms else estimator._activations(model.coefs[1:])
+    reasons = diagnose(estimator, X, model.coefs, model.intercepts, activations, estimator.history_)
+    warnings.warn(" ".join([text, *reasons]), ConvergenceWarning, stacklevel=CALLER + 1)
 
 
 def divergence_error(estimator, X):
@@ -68,16 +97,12 @@ def _divergence_message(estimator, X):
         "Solver produced non-finite parameter weights. The input data may contain large "
         "values and need to be preprocessed. "
     )
-    size = abs(X).max(axis=0)
-    size = size.toarray().ravel() if sparse.issparse(size) else np.asarray(size).ravel()
-    column = int(np.argmax(size))
-    if size[column] > 100:
-        name = f"column {column}"
-        if hasattr(estimator, "feature_names_in_"):
-            name += f" ({estimator.feature_names_in_[column]!r})"
+    column = unscaled_column(estimator, X)
+    if column is not None:
+        name, size = column
         return (
             f"{message}The likely cause is an unscaled column of X: {name} has values up to "
-            f"{size[column]:.3g} in size. Scale X, for instance with StandardScaler."
+            f"{size:.3g} in size. Scale X, for instance with StandardScaler."
         )
     return (
         f"{message}The likely cause is too large a learning rate: "

@@ -5,7 +5,18 @@ A declaration is a frozen dataclass, named as its layer in the compiled core, as
 
 from dataclasses import dataclass
 
-__all__ = ["BatchNorm", "Dense", "Dropout", "LayerNorm", "PositionDense", "Residual", "mlp"]
+__all__ = [
+    "NORMS",
+    "Activate",
+    "BatchNorm",
+    "Dense",
+    "Dropout",
+    "LayerNorm",
+    "Noise",
+    "PositionDense",
+    "Residual",
+    "mlp",
+]
 
 
 @dataclass(frozen=True)
@@ -26,10 +37,24 @@ class PositionDense:
 
 
 @dataclass(frozen=True)
+class Activate:
+    """An activation by itself, where it does not follow its dense layer at once."""
+
+    activation: str
+
+
+@dataclass(frozen=True)
 class Dropout:
     """Each unit is dropped with probability `rate` while training (Srivastava et al. 2014)."""
 
     rate: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Normal noise of standard deviation `deviation` is added while training (Bishop 1995)."""
+
+    deviation: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +79,19 @@ class Residual:
     layers: tuple
 
 
-def mlp(hidden_layer_sizes, activations, n_outputs, *, dropout=(), input_dropout=0.0):
+NORMS = {"batch": BatchNorm, "layer": LayerNorm}
+
+
+def mlp(
+    hidden_layer_sizes,
+    activations,
+    n_outputs,
+    *,
+    dropout=(),
+    input_dropout=0.0,
+    input_noise=0.0,
+    normalization=None,
+):
     """The multilayer perceptron: hidden dense layers with their activations, then a linear one.
 
     Parameters
@@ -67,6 +104,10 @@ def mlp(hidden_layer_sizes, activations, n_outputs, *, dropout=(), input_dropout
         Rate of the units of each hidden layer; () is none.
     input_dropout : float
         Rate of the columns of X.
+    input_noise : float
+        Standard deviation of noise on the columns of X.
+    normalization : {"batch", "layer"} or None
+        Of what comes out of each hidden layer, before its activation.
 
     Returns
     -------
@@ -78,8 +119,12 @@ def mlp(hidden_layer_sizes, activations, n_outputs, *, dropout=(), input_dropout
     >>> mlp((16,), ["relu"], 3)
     (Dense(n_units=16, activation='relu'), Dense(n_units=3, activation='identity'))
     """
-    layers = [Dropout(input_dropout)]
+    layers = [Noise(input_noise), Dropout(input_dropout)]
     for i, (size, activation) in enumerate(zip(hidden_layer_sizes, activations, strict=True)):
-        layers.append(Dense(size, activation))
+        if normalization is None:
+            layers.append(Dense(size, activation))
+        else:
+            layers += [Dense(size), NORMS[normalization](), Activate(activation)]
         layers.append(Dropout(dropout[i] if dropout else 0.0))
-    return tuple(layer for layer in (*layers, Dense(n_outputs)) if layer != Dropout(0.0))
+    idle = (Noise(0.0), Dropout(0.0))
+    return tuple(layer for layer in (*layers, Dense(n_outputs)) if layer not in idle)

@@ -5,7 +5,7 @@ from scipy import sparse
 
 from sknet import _core
 from sknet.initializers import initialize
-from sknet.layers import Dropout, Residual, mlp
+from sknet.layers import Dropout, Noise, Residual, mlp
 from sknet.threads import run_job
 
 __all__ = ["Model", "as_data"]
@@ -29,6 +29,10 @@ class Model:
         Running statistics of normalising layers.
     coefs, intercepts : lists of ndarray
         Views of `params`, one per dense layer: (n_in, n_out) and (n_out,).
+    norms : dict of lists of ndarray
+        Views of `params` and `state`, one per normalising layer, each of shape (n_columns,):
+        "scale" and "shift", with batch normalisation "mean" and "variance". Empty lists, or none,
+        where there is no such layer.
     """
 
     def __init__(self, layers, n_in, dtype):
@@ -44,20 +48,36 @@ class Model:
     def set_params(self, params):
         """Makes `params` (n_params,) the parameters, without a copy."""
         self.params = params
-        self.coefs, self.intercepts = [], []
-        for layer, part in self._dense_parts():
-            weights = params[part][: layer.n_weights]
-            self.coefs.append(weights.reshape(layer.n_in, layer.n_out))
-            self.intercepts.append(params[part][layer.n_weights :])
-
-    def _dense_parts(self):
+        self.coefs, self.intercepts, self.norms = [], [], {}
+        first = 0  # of the layer's state
         for layer, part in zip(self.network.layers, self.network.param_slices(), strict=True):
+            numbers, n = params[part], layer.n_in
+            state = self.state[first : first + layer.n_state]
+            first += layer.n_state
             if isinstance(layer, self.core.Dense):
-                yield layer, part
+                self.coefs.append(numbers[: layer.n_weights].reshape(n, layer.n_out))
+                self.intercepts.append(numbers[layer.n_weights :])
+            elif isinstance(layer, self.core.LayerNorm | self.core.BatchNorm):
+                arrays = {"scale": numbers[:n], "shift": numbers[n:]}
+                if layer.n_state:
+                    arrays |= {"mean": state[:n], "variance": state[n:]}
+                for name, array in arrays.items():
+                    self.norms.setdefault(name, []).append(array)
+
+    @property
+    def normalization(self):
+        """Of the hidden layers: "batch", "layer" or None."""
+        return normalization_of(self.norms)
+
+    def steps_of(self, dense):
+        """Steps with parameters, from dense layer number `dense` to before the next one."""
+        layers = self.network.layers
+        number = np.cumsum([isinstance(layer, self.core.Dense) for layer in layers]) - 1
+        return [i for i, layer in enumerate(layers) if number[i] == dense and layer.n_params]
 
     @classmethod
-    def from_arrays(cls, coefs, intercepts, activations):
-        """The multilayer perceptron with copies of these weights and hidden activations.
+    def from_arrays(cls, coefs, intercepts, activations, norms):
+        """The multilayer perceptron with copies of these weights, hidden activations and norms.
 
         Raises
         ------
@@ -72,7 +92,11 @@ class Model:
                 raise ValueError(
                     f"coefs_[{i}] must have shape {(sizes[i], sizes[i + 1])}, got {coef.shape}"
                 )
-        model = cls(mlp(sizes[1:-1], activations, sizes[-1]), sizes[0], dtype)
+        layers = mlp(sizes[1:-1], activations, sizes[-1], normalization=normalization_of(norms))
+        model = cls(layers, sizes[0], dtype)
+        for name, arrays in norms.items():
+            for array, given in zip(model.norms[name], arrays, strict=True):
+                array[...] = given
         if len(intercepts) != len(coefs):
             raise ValueError(f"intercepts_ must have {len(coefs)} arrays, got {len(intercepts)}")
         for i, intercept in enumerate(intercepts):
@@ -87,7 +111,7 @@ class Model:
 
     def for_prediction(self):
         """The network without layers that do nothing but in training, on the same numbers."""
-        layers = [layer for layer in self.layers if not isinstance(layer, Dropout)]
+        layers = [layer for layer in self.layers if not isinstance(layer, Dropout | Noise)]
         if len(layers) == len(self.layers):
             return self
         model = Model(layers, self.network.n_in, self.params.dtype)
@@ -110,6 +134,8 @@ class Model:
             self.coefs, self.intercepts, activations, strict=True
         ):
             initialize(init, rng, coef, intercept, activation)
+        for scale in self.norms.get("scale", ()):
+            scale.fill(1)
 
     def predict(self, X, n_threads, link="identity", link_options=None, *, unchecked=False):
         """Predictions of X, (n, number of predictions of the link).
@@ -134,6 +160,11 @@ class Model:
         )
         run_job(job, n_threads, work=X.shape[0] * self.network.n_weights)
         return None if job.is_aborted else out
+
+
+def normalization_of(norms):
+    """Which normalization has arrays of these names."""
+    return "batch" if "mean" in norms else "layer" if norms else None
 
 
 class Program:

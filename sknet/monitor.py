@@ -53,6 +53,11 @@ class Monitor:
         """Whether somebody looks at the model after each epoch."""
         return self._score is not None or self._tasks.has_callbacks
 
+    @property
+    def seconds(self):
+        """How long the epochs that were noted have taken."""
+        return self.columns["seconds"][-1]
+
     def begin_epoch(self):
         self._tasks.begin_epoch()
 
@@ -113,4 +118,6 @@ def _fitted_attributes(model):
     return {
         "coefs_": [coef.copy() for coef in model.coefs],
         "intercepts_": [intercept.copy() for intercept in model.intercepts],
+    } | {
+        f"norm_{name}s_": [array.copy() for array in arrays] for name, arrays in model.norms.items()
     }

@@ -13,8 +13,10 @@ from sklearn.utils._param_validation import (
 )
 
 from sknet import _core
+from sknet.averaging import AVERAGES, Averaging
 from sknet.choices import chosen
 from sknet.initializers import INITIALIZERS
+from sknet.layers import NORMS
 from sknet.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
 from sknet.schedules import SCHEDULES, InvScaling, Schedule, as_schedule
 
@@ -53,6 +55,7 @@ class ParametersMixin:
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
+        "scoring": [None, str, callable],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
@@ -64,8 +67,19 @@ class ParametersMixin:
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_noise": [Interval(Real, 0, None, closed="left")],
+        "mixup": [Interval(Real, 0, None, closed="left")],
+        "normalization": [None, StrOptions(set(NORMS))],
         "init": [StrOptions({"auto", *INITIALIZERS})],
         "weight_decay": [None, Interval(Real, 0, None, closed="left")],
+        "l1": [Interval(Real, 0, None, closed="left")],
+        "max_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "coefs_init": [None, list, tuple],
+        "intercepts_init": [None, list, tuple],
+        "frozen_layers": [None, list, tuple],
+        "averaging": [None, StrOptions(set(AVERAGES)), Averaging],
+        "max_time": [None, Interval(Real, 0, None, closed="neither")],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
     }
@@ -98,6 +112,10 @@ class ParametersMixin:
         if self.solver == "lbfgs":
             return LBFGS(self.max_fun)
         return chosen(self.solver, OPTIMIZERS)
+
+    def _averaging(self):
+        """The average of the weights, or None."""
+        return None if self.averaging is None else chosen(self.averaging, AVERAGES)
 
     def _schedule(self):
         """The learning-rate schedule."""
@@ -138,6 +156,34 @@ class ParametersMixin:
             )
         return names + (names[-1:] or ["identity"]) * with_output
 
+    def _frozen(self, n_layers):
+        """Numbers of the frozen layers, in order."""
+        names = [f"hidden_{i}" for i in range(n_layers - 1)] + ["output"]
+        frozen = list(self.frozen_layers or ())
+        for name in frozen:
+            if name not in names:
+                raise ValueError(f"frozen_layers must hold names among {names}, got {name!r}.")
+        if set(frozen) == set(names):
+            raise ValueError(f"frozen_layers must leave a layer to train, got all: {frozen}.")
+        return [i for i, name in enumerate(names) if name in frozen]
+
+    def _initial_arrays(self, name, shapes):
+        """What coefs_init or intercepts_init gives for each layer: an array or None."""
+        given = getattr(self, name)
+        if given is None:
+            return [None] * len(shapes)
+        if len(given) != len(shapes):
+            raise ValueError(f"{name} must have {len(shapes)} arrays, got {len(given)}.")
+        arrays = [None if array is None else np.asarray(array) for array in given]
+        for i, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+            if array is None:
+                continue
+            if array.shape != shape:
+                raise ValueError(f"{name}[{i}] must have shape {shape}, got {array.shape}.")
+            if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+                raise ValueError(f"{name}[{i}] must hold finite numbers.")
+        return arrays
+
     def _hidden_sizes(self):
         sizes = self.hidden_layer_sizes
         sizes = list(sizes) if np.iterable(sizes) else [sizes]
@@ -153,12 +199,23 @@ class ParametersMixin:
 
         scikit-learn's own names ignore one another's parameters, as scikit-learn does.
         """
-        if self._is_lbfgs and self.weight_decay:
+        for name in ("weight_decay", "l1", "max_norm", "clip_norm") if self._is_lbfgs else ():
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)} needs the updates of a stochastic solver; with "
+                    "solver='lbfgs' use alpha."
+                )
+        if self._is_lbfgs and self.normalization == "batch":
             raise ValueError(
-                f"weight_decay={self.weight_decay} needs the updates of a stochastic solver; with "
-                "solver='lbfgs' use alpha."
+                "normalization='batch' needs mini-batches; with solver='lbfgs' use 'layer'."
             )
-        for name in ("dropout", "input_dropout") if self._is_lbfgs else ():
+        if self._is_lbfgs and self.averaging is not None:
+            raise ValueError(
+                f"averaging={self.averaging!r} is over the updates of a stochastic solver, "
+                "solver='lbfgs' ends at a minimum."
+            )
+        random = ("dropout", "input_dropout", "input_noise", "mixup")
+        for name in random if self._is_lbfgs else ():
             if np.any(getattr(self, name)):
                 raise ValueError(
                     f"{name}={getattr(self, name)} makes each step see another network; "
@@ -168,6 +225,11 @@ class ParametersMixin:
             raise ValueError(
                 f"learning_rate={self.learning_rate!r} needs the updates of a stochastic solver, "
                 "solver='lbfgs' finds its own steps."
+            )
+        if self._is_lbfgs and self.scoring is not None:
+            raise ValueError(
+                f"scoring={self.scoring!r} is for validation rows, which solver='lbfgs' does not "
+                "look at."
             )
         if self.solver in ("sgd", "adam", "lbfgs"):
             return

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
+from sknet.averaging import Averaging
 from sknet.base import BaseNetwork
 from sknet.choices import chosen
 from sknet.losses import REGRESSION_LOSSES, Gamma, Loss, Poisson, Quantile, Tweedie
@@ -140,6 +141,18 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         use all units. Not for 'lbfgs'.
     input_dropout : float, default=0.0
         The same for the columns of X.
+    input_noise : float, default=0.0
+        Standard deviation of normal noise that is added to X in training, in units of X, which
+        should be scaled: makes the network smoother [8]_. Not for 'lbfgs'.
+    mixup : float, default=0.0
+        If not 0, each row is mixed with another one, and their targets with them, in shares from
+        the distribution Beta(mixup, mixup) [9]_; 0.1 to 0.4 are usual. For dense X, and not for
+        'lbfgs'.
+    normalization : {'batch', 'layer'} or None, default=None
+        What comes out of each hidden layer is brought to mean 0 and variance 1 before the
+        activation, then scaled and shifted by what is learned. 'batch': each unit over blocks of
+        32 or more rows of a mini-batch [6]_, for predictions by running means; not for 'lbfgs'.
+        'layer': each row over its units [7]_.
     init : str, default='auto'
         How weights begin.
 
@@ -154,6 +167,33 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         Part of the weights, not of the intercepts, that each update takes off, times the learning
         rate. Unlike `alpha` it does not pass through the optimizer. None is what the solver says:
         0.01 for 'adamw', nothing for the others. Not for 'lbfgs'.
+    l1 : float, default=0.0
+        Strength of the L1 penalty l1 * sum(abs(coefs_)), divided by the weight of the mini-batch
+        as `alpha` is. Pulls small weights as hard as large ones. Not for 'lbfgs'.
+    max_norm : float or None, default=None
+        Largest Euclidean norm of the weights into each hidden unit; what is longer after an update
+        is scaled down to it [4]_. 3 or 4 are usual, with dropout. Not for 'lbfgs'.
+    clip_norm : float or None, default=None
+        Largest Euclidean norm of the gradient of a mini-batch, over all parameters; a longer one
+        is scaled down to it [5]_. Not for 'lbfgs'.
+    coefs_init, intercepts_init : list of array-like or None, default=None
+        Weights (n_in, n_out) and intercepts (n_out,) to begin with, for instance `coefs_` and
+        `intercepts_` of a fitted network. None, for all layers or as an element of the list: as
+        `init` says.
+    frozen_layers : list of str or None, default=None
+        Layers that keep their first weights and intercepts: 'hidden_0' (`coefs_[0]` and
+        `intercepts_[0]`), 'hidden_1', ..., 'output'. They take no part in penalties.
+    averaging : {'ema', 'swa'}, object of `sknet.averaging` or None, default=None
+        What the network predicts with: None the last weights, 'ema' their exponential moving
+        average, 'swa' the mean of the last quarter of `max_iter` epochs. `EMA(decay=0.99)` says
+        more. Losses are those of the weights on their way. Not for 'lbfgs'.
+    scoring : str, callable or None, default=None
+        Score of the validation rows, for `early_stopping` or `X_val`: one of
+        `sklearn.metrics.get_scorer_names()`, a callable `(estimator, X, y)`, higher being better,
+        or 'loss', which is minus the loss without penalties. None is R^2.
+    max_time : float or None, default=None
+        Seconds after which training ends, at the end of an epoch. How far it has come by then, and
+        so the result, depends on the machine.
     n_threads : int or None, default=None
         Threads of fit and predict. None takes what the machine has to spare: its cores, but no
         more than OMP_NUM_THREADS, one inside a nested joblib worker, and few for small networks.
@@ -168,6 +208,10 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         Weights of each layer. You may set them, or change them in place.
     intercepts_ : list of ndarray of shape (n_out,)
         Intercepts of each layer. You may set them, or change them in place.
+    norm_scales_, norm_shifts_ : list of ndarray of shape (n_units,)
+        What hidden layers are scaled and shifted by after their normalization, if any.
+    norm_means_, norm_variances_ : list of ndarray of shape (n_units,)
+        Running means and variances of 'batch' normalization.
     n_iter_ : int
         Epochs (or iterations of 'lbfgs') of the last fit.
     loss_ : float
@@ -182,7 +226,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         mean square over its mini-batches; 'seconds' since training began. For 'lbfgs' iterations,
         their loss and seconds. `pandas.DataFrame(net.history_)` is a table of it.
     validation_scores_ : list of float or None
-        R^2 on the validation rows after each epoch; None without validation rows.
+        Score of the validation rows after each epoch, see `scoring`; None without such rows.
     best_validation_score_ : float or None
         The highest of them.
     t_ : int
@@ -223,6 +267,16 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
        Nature 323, 1986.
     .. [4] Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
        JMLR 15, 2014.
+    .. [5] Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks",
+       ICML 2013.
+    .. [6] Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing
+       internal covariate shift", ICML 2015; over blocks: Hoffer, Hubara and Soudry, "Train longer,
+       generalize better", NeurIPS 2017.
+    .. [7] Ba, Kiros and Hinton, "Layer normalization", 2016, arXiv:1607.06450.
+    .. [8] Bishop, "Training with noise is equivalent to Tikhonov regularization", Neural
+       Computation 7, 1995.
+    .. [9] Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization",
+       ICLR 2018.
 
     Examples
     --------
@@ -273,8 +327,20 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         loss: RegressionLossName | Loss = "squared_error",
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        input_noise: float = 0.0,
+        mixup: float = 0.0,
+        normalization: Literal["batch", "layer"] | None = None,
         init: Initializer = "auto",
         weight_decay: float | None = None,
+        l1: float = 0.0,
+        max_norm: float | None = None,
+        clip_norm: float | None = None,
+        coefs_init: Sequence[ArrayLike | None] | None = None,
+        intercepts_init: Sequence[ArrayLike | None] | None = None,
+        frozen_layers: Sequence[str] | None = None,
+        averaging: Literal["ema", "swa"] | Averaging | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        max_time: float | None = None,
         n_threads: int | None = None,
         dtype: Literal["auto", "float32", "float64"] = "auto",
     ) -> None:
@@ -304,8 +370,20 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         self.loss = loss
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.input_noise = input_noise
+        self.mixup = mixup
+        self.normalization = normalization
         self.init = init
         self.weight_decay = weight_decay
+        self.l1 = l1
+        self.max_norm = max_norm
+        self.clip_norm = clip_norm
+        self.coefs_init = coefs_init
+        self.intercepts_init = intercepts_init
+        self.frozen_layers = frozen_layers
+        self.averaging = averaging
+        self.scoring = scoring
+        self.max_time = max_time
         self.n_threads = n_threads
         self.dtype = dtype
 

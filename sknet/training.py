@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize
 from sklearn.utils import check_random_state
 
+from sknet.averaging import SWA, Averaging
 from sknet.schedules import Adaptive, ReduceOnPlateau, Schedule, When
 from sknet.stopping import Patience
 from sknet.threads import Team, single_threaded_blas
@@ -37,7 +38,7 @@ class Progress:
         With the number of the epoch it names the random numbers of an epoch: order and dropout.
     moments : ndarray of shape (n_moments, n_params)
     rule : str
-        Of the optimizer whose moments these are.
+        Of the optimizer whose moments these are, and of an average among them.
     reduction : float
         What the learning rate has been reduced by because training stalled.
     n_updates, n_epochs, n_rows : int
@@ -45,7 +46,12 @@ class Progress:
     patience, plateau : Patience
         Since the beginning, and since the learning rate was last reduced, for ReduceOnPlateau.
     params, best_params : ndarray of shape (n_params,) or None
-        The latest parameters, and the best ones by what decides about stopping.
+        The latest parameters, and what was given out instead of them: the best ones by what
+        decides about stopping, or their average.
+    state, best_state : ndarray of shape (n_state,) or None
+        The running statistics of normalising layers that go with them.
+    average : ndarray of shape (n_params,) or None
+        Of the parameters behind the last `n_averaged` epochs, for SWA.
     """
 
     weights_rng: np.random.Generator
@@ -61,6 +67,10 @@ class Progress:
     plateau: Patience = field(default_factory=Patience)
     params: np.ndarray | None = None
     best_params: np.ndarray | None = None
+    state: np.ndarray | None = None
+    best_state: np.ndarray | None = None
+    average: np.ndarray | None = None
+    n_averaged: int = 0
 
     @classmethod
     def begin(cls, random_state):
@@ -75,11 +85,19 @@ class Progress:
             weights, split_seed, key = _seeds(check_random_state(random_state))
         return cls(np.random.default_rng(weights), split_seed, key)
 
-    def begin_stage(self, model, rule, n_moments):
-        """Gets ready for an optimizer: its moments are kept, in a copy, or begin at zero."""
-        moments = model.core.empty(n_moments, model.network.n_params)
+    def begin_stage(self, model, rule, n_moments, averaging=None):
+        """Gets ready for an optimizer: its moments are kept, in a copy, or begin at zero.
+
+        An average that is made in the compiled loop is one moment more; it begins with the
+        parameters.
+        """
+        self.average, self.n_averaged = None, 0
+        has_average = averaging is not None and averaging.decay > 0
+        rule += f", {averaging}" * has_average
+        moments = model.core.empty(n_moments + has_average, model.network.n_params)
         if self.moments is None or self.rule != rule:
             moments.fill(0)
+            moments[n_moments:] = model.params
             self.rule = rule
             self.n_updates = 0
             self.reduction = 1.0
@@ -87,12 +105,25 @@ class Progress:
             moments[...] = self.moments
         self.moments = moments
 
-    def keep_best(self, params):
-        """Copies `params` to the best ones."""
+    def keep_best(self, model):
+        """Copies the model's numbers to the best ones."""
         if self.best_params is None:
-            self.best_params = params.copy()
+            self.best_params = model.params.copy()
         else:
-            self.best_params[...] = params
+            self.best_params[...] = model.params
+        self.best_state = model.state.copy()
+
+    def give_out(self, model):
+        """Puts what is given out, kept by keep_best(), in place of the model's latest numbers."""
+        self.params, self.state = model.params.copy(), model.state.copy()
+        model.params[...] = self.best_params
+        if self.best_state is not None:
+            model.state[...] = self.best_state
+
+    def take_back(self, model):
+        """The model's latest numbers again, if it has those that were given out."""
+        if self.best_params is not None and np.array_equal(model.params, self.best_params):
+            model.params[...], model.state[...] = self.params, self.state
 
     def copy(self):
         """A copy to train on without touching this one; the moments are left to begin_stage()."""
@@ -116,18 +147,26 @@ def _seeds_of_number(number):
 class TrainingOptions:
     """What the estimator's parameters say about training, checked; names as there.
 
-    `mean_weight` is 0 to divide each mini-batch by the sum of its
-    own weights, as scikit-learn does, else it is divided by its number of rows times this.
+    A norm of 0 is no limit; `frozen` has the numbers of dense layers. `mean_weight` is 0 to divide
+    each mini-batch by the sum of its own weights, as scikit-learn does, else it is divided by its
+    number of rows times this.
     `unchecked` says that X may hold NaN or infinity, which the first epoch will show.
     """
 
     alpha: float
+    l1: float
     weight_decay: float
+    max_norm: float
+    clip_norm: float
+    frozen: list
+    averaging: Averaging | None
+    mixup: float
     batch_size: int
     shuffle: bool
     learning_rate: Schedule
     learning_rate_init: float
     max_iter: int
+    max_time: float
     tol: float
     n_iter_no_change: float
     n_threads: int | None
@@ -150,7 +189,7 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
 
     Returns
     -------
-    reason : {"converged", "max_epochs", "stopped", "interrupted", "diverged"}
+    reason : {"converged", "max_epochs", "max_time", "stopped", "interrupted", "diverged"}
     """
     trainer = model.core.Trainer(
         model.network,
@@ -161,8 +200,16 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
         model.state,
         progress.moments,
         batch_size=options.batch_size,
-        alpha=options.alpha,
-        weight_decay=options.weight_decay,
+        restraints=model.core.Restraints(
+            options.alpha,
+            options.l1,
+            options.weight_decay,
+            options.clip_norm,
+            options.max_norm,
+            _frozen_steps(model, options),
+        ),
+        averaging=0.0 if options.averaging is None else options.averaging.decay,
+        mixes=options.mixup > 0,
         mean_weight=options.mean_weight,
     )
     products = 3 * model.network.n_weights  # per row: forward, and twice backward
@@ -170,49 +217,104 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
     # The core cuts off no shard that is not worth a thread.
     work = trainer.batch_size * products if trainer.n_shards == 1 else math.inf
     with Team(options.n_threads, work, total, trainer.scheme.max_size) as team:
-        epoch = 0
-        while epoch < options.max_iter:
-            try:
-                n_epochs = _epochs_at_once(progress, options, monitor, data.n_samples, products)
-                n_epochs = min(n_epochs, options.max_iter - epoch)
-                monitor.begin_epoch()
-                may_go_back = not monitor.score_decides and epoch + n_epochs < options.max_iter
-                rates = _rates(trainer, progress, options, epoch, n_epochs)
-                losses = _run_epochs(
-                    team, trainer, model.params, progress, rates, options.shuffle, may_go_back
-                )
-                monitor.note_epochs(
-                    n_epochs,
-                    rates[trainer.n_batches - 1 :: trainer.n_batches].tolist(),
-                    trainer.gradient_norms(),
-                )
-                if epoch == 0 and options.unchecked and not np.isfinite(model.params).all():
+        reason = _train_epochs(team, trainer, model, loss, progress, options, monitor)
+        if options.averaging is not None and not monitor.score_decides:
+            progress.keep_best(_shown(team, model, loss, data, progress, options))
+    return reason
+
+
+def _train_epochs(team, trainer, model, loss, progress, options, monitor):
+    """Epoch by epoch, as long as there is reason to go on; returns why it ends."""
+    data, epoch = trainer.data, 0
+    products = 3 * model.network.n_weights
+    while epoch < options.max_iter:
+        try:
+            n_epochs = _epochs_at_once(progress, options, monitor, data.n_samples, products)
+            n_epochs = min(n_epochs, options.max_iter - epoch)
+            monitor.begin_epoch()
+            may_go_back = (
+                not monitor.score_decides
+                and options.averaging is None
+                and not len(model.state)  # which would belong to another epoch
+                and epoch + n_epochs < options.max_iter
+            )
+            rates = _rates(trainer, progress, options, epoch, n_epochs)
+            losses = _run_epochs(team, trainer, model.params, progress, rates, options, may_go_back)
+            monitor.note_epochs(
+                n_epochs,
+                rates[trainer.n_batches - 1 :: trainer.n_batches].tolist(),
+                trainer.gradient_norms(),
+            )
+            if epoch == 0 and options.unchecked and not np.isfinite(model.params).all():
+                return "diverged"
+            for mean_loss in losses:
+                epoch += 1
+                if options.verbose:
+                    print(f"Iteration {epoch}, loss = {mean_loss:.8f}")
+                if options.averaging is not None:
+                    done = epoch / options.max_iter
+                    options.averaging.note_epoch(progress, model.params, done)
+                shown = model
+                if monitor.watches_epochs:
+                    shown = _shown(team, model, loss, data, progress, options)
+                score = monitor.score(shown)
+                if options.verbose and score is not None:
+                    print(f"Validation score: {score:f}")
+                deciding = score if monitor.score_decides else None
+                is_best = progress.patience.update(mean_loss, deciding, options.tol)
+                if is_best and monitor.score_decides:
+                    progress.keep_best(shown)
+                _reduce_on_plateau(progress, options, mean_loss, deciding)
+                if monitor.end_epoch(shown, mean_loss):
+                    return "stopped"
+                if not math.isfinite(mean_loss):
                     return "diverged"
-                for mean_loss in losses:
-                    epoch += 1
-                    if options.verbose:
-                        print(f"Iteration {epoch}, loss = {mean_loss:.8f}")
-                    score = monitor.score(model)
-                    if options.verbose and score is not None:
-                        print(f"Validation score: {score:f}")
-                    deciding = score if monitor.score_decides else None
-                    is_best = progress.patience.update(mean_loss, deciding, options.tol)
-                    if is_best and monitor.score_decides:
-                        progress.keep_best(model.params)
-                    _reduce_on_plateau(progress, options, mean_loss, deciding)
-                    if monitor.end_epoch(model, mean_loss):
-                        return "stopped"
-                    if not math.isfinite(mean_loss):
-                        return "diverged"
-                if progress.patience.n_bad_epochs > options.n_iter_no_change and _ends_for_good(
-                    progress,
-                    options,
-                    "Validation score" if monitor.score_decides else "Training loss",
-                ):
-                    return "converged"
-            except KeyboardInterrupt:
-                return "interrupted"
+            if progress.patience.n_bad_epochs > options.n_iter_no_change and _ends_for_good(
+                progress,
+                options,
+                "Validation score" if monitor.score_decides else "Training loss",
+            ):
+                return "converged"
+            if monitor.seconds >= options.max_time and epoch < options.max_iter:
+                return "max_time"
+        except KeyboardInterrupt:
+            return "interrupted"
     return "max_epochs"
+
+
+def _shown(team, model, loss, data, progress, options):
+    """The model as it will predict: with the average of its parameters, if there is one.
+
+    Running statistics are those of the parameters on their way; an average gets its own, in an
+    epoch that moves nothing.
+    """
+    average = None if options.averaging is None else options.averaging.result(progress)
+    if average is None:
+        return model
+    core, network = model.core, model.network
+    shown = copy.copy(model)
+    shown.state = model.state.copy()
+    shown.set_params(average)
+    if len(shown.state):
+        trainer = core.Trainer(
+            network,
+            loss,
+            core.GradientSum(),
+            data,
+            shown.params,
+            shown.state,
+            core.empty(1, network.n_params),
+            batch_size=options.batch_size,
+            mean_weight=options.mean_weight,
+        )
+        trainer.set_epochs(np.zeros(trainer.n_batches), 0, progress.key, options.shuffle)
+        team.run(trainer)
+    return shown
+
+
+def _frozen_steps(model, options):
+    """The steps of the network whose layers are frozen."""
+    return [step for dense in options.frozen for step in model.steps_of(dense)]
 
 
 def _epochs_at_once(progress, options, monitor, n_samples, products):
@@ -224,11 +326,13 @@ def _epochs_at_once(progress, options, monitor, n_samples, products):
     """
     if monitor.watches_epochs or isinstance(options.learning_rate, ReduceOnPlateau):
         return 1
+    if options.max_time < math.inf or isinstance(options.averaging, SWA):
+        return 1
     patience = options.n_iter_no_change - progress.patience.n_bad_epochs + 1
     return max(1, int(min(patience, CALL_WORK / (n_samples * products), CALL_ROWS / n_samples)))
 
 
-def _run_epochs(team, trainer, params, progress, rates, shuffle, may_go_back):
+def _run_epochs(team, trainer, params, progress, rates, options, may_go_back):
     """Trains for some epochs; returns their mean losses. Keeps the best parameters if asked to."""
     n_samples = trainer.data.n_samples
     n_epochs = len(rates) // trainer.n_batches
@@ -236,7 +340,8 @@ def _run_epochs(team, trainer, params, progress, rates, shuffle, may_go_back):
         rates,
         progress.n_updates,
         progress.key + (progress.n_epochs << 32),
-        shuffle,
+        options.shuffle,
+        _shares(trainer, progress, options.mixup, n_epochs) if options.mixup else None,
     )
     if may_go_back:
         best = np.empty_like(params) if progress.best_params is None else progress.best_params
@@ -248,6 +353,13 @@ def _run_epochs(team, trainer, params, progress, rates, shuffle, may_go_back):
     progress.n_epochs += n_epochs
     progress.n_rows += n_epochs * n_samples
     return [sum(parts) / n_samples for parts in trainer.results()]
+
+
+def _shares(trainer, progress, alpha, n_epochs):
+    """How the rows of each block are mixed in these epochs: shares from Beta(alpha, alpha)."""
+    size = (trainer.n_batches, trainer.scheme.n_losses)
+    seeds = ([progress.key, progress.n_epochs + epoch] for epoch in range(n_epochs))
+    return np.concatenate([np.random.default_rng(seed).beta(alpha, alpha, size) for seed in seeds])
 
 
 def _rates(trainer, progress, options, first, n_epochs):
@@ -309,13 +421,13 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
         The weight of all rows.
     solver : LBFGS
     options : TrainingOptions
-        Of them alpha, max_iter, n_threads, verbose, and tol: the largest component of the
-        gradient at which to stop.
+        Of them alpha, frozen, max_iter, max_time, n_threads, verbose, and tol: the largest
+        component of the gradient at which to stop.
     monitor : Monitor
 
     Returns
     -------
-    reason : {"converged", "stopped", "interrupted", "limit"}
+    reason : {"converged", "max_time", "stopped", "interrupted", "limit"}
     n_iter : int
     loss : float
         As scikit-learn reports it: the mean over rows and outputs, and the penalty.
@@ -332,14 +444,18 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
         model.state,
         gradient,
         batch_size=LBFGS_ROWS,
+        restraints=model.core.Restraints(frozen=_frozen_steps(model, options)),
         total_weight=total_weight,
     )
     penalty_rates = np.zeros(model.network.n_params)
-    for layer, part in zip(model.network.layers, model.network.param_slices(), strict=True):
-        penalty_rates[part][: layer.n_weights] = options.alpha / total_weight
+    frozen = _frozen_steps(model, options)
+    for step, part in enumerate(model.network.param_slices()):
+        if step not in frozen:
+            n_weights = model.network.layers[step].n_weights
+            penalty_rates[part][:n_weights] = options.alpha / total_weight
     no_rates = np.zeros(trainer.n_batches)
     best_value, best_loss, best_params = math.inf, math.inf, model.params.copy()
-    n_iter = 0
+    n_iter, is_late = 0, False
 
     def objective(params):
         nonlocal best_value, best_loss
@@ -357,14 +473,15 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
         return value, gradient[0].astype(float) + penalty_rates * params
 
     def callback(intermediate_result):
-        nonlocal n_iter
+        nonlocal n_iter, is_late
         n_iter += 1
         value = float(intermediate_result.fun)
         if options.verbose:
             print(f"Iteration {n_iter}, loss = {value:.8f}")
         model.params[...] = intermediate_result.x
         monitor.note_epochs(1)
-        if monitor.end_epoch(model, value):
+        is_late = monitor.seconds >= options.max_time
+        if monitor.end_epoch(model, value) or is_late:
             raise StopIteration
         if n_iter < options.max_iter:
             monitor.begin_epoch()
@@ -392,7 +509,7 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
             )
             message = result.message
             if result.status == STOPPED_BY_CALLBACK:
-                reason = "stopped"
+                reason = "max_time" if is_late else "stopped"
             elif not result.success:
                 reason = "limit"
         except KeyboardInterrupt:

@@ -38,8 +38,20 @@ for _extras in EXTRAS.values():
     _extras |= {
         "dropout": 0.0,
         "input_dropout": 0.0,
+        "input_noise": 0.0,
+        "mixup": 0.0,
+        "normalization": None,
         "init": "auto",
         "weight_decay": None,
+        "l1": 0.0,
+        "max_norm": None,
+        "clip_norm": None,
+        "coefs_init": None,
+        "intercepts_init": None,
+        "frozen_layers": None,
+        "averaging": None,
+        "scoring": None,
+        "max_time": None,
         "n_threads": None,
         "dtype": "auto",
     }
@@ -192,7 +204,8 @@ def test_every_parameter_and_attribute_is_documented(name):
     }
     parameters = list(inspect.signature(Estimator.__init__).parameters)[1:]
     assert entries["Parameters"] == parameters
-    net = Estimator((3,), max_iter=2, early_stopping=True).fit(X, target(name))
+    net = Estimator((3,), max_iter=2, early_stopping=True, normalization="batch")
+    net.fit(X, target(name))
     fitted = {a for a in vars(net) if a.endswith("_") and not a.startswith("_")}
     assert set(entries["Attributes"]) == fitted | {"feature_names_in_"}
     for method in ("fit", "partial_fit", "predict", "score"):
@@ -203,7 +216,8 @@ def test_kinds():
     assert is_classifier(MLPClassifier())
     assert is_regressor(MLPRegressor())
     assert sknet.__version__
-    assert set(sknet.__all__) == {"MLPClassifier", "MLPRegressor", "__version__", "show_versions"}
+    public = {"MLPClassifier", "MLPRegressor", "find_learning_rate", "show_versions"}
+    assert set(sknet.__all__) == public | {"__version__"}
 
 
 # Outputs ------------------------------------------------------------------------------------

@@ -1,15 +1,49 @@
 # Data parallel: workers share the rows of a mini-batch, then the parameters.
 
+cdef limited_strips(Network network, frozen):
+    """Columns of the weights of the hidden dense layers, (step, begin, end), for limit_columns()."""
+    strips = [
+        (i, begin, min(begin + STRIP, layer.n_out))
+        for i, layer in enumerate(network.layers)
+        if isinstance(layer, Dense) and i < network.n_steps - 1 and i not in frozen
+        for begin in range(0, layer.n_out, STRIP)
+    ]
+    return np.array(strips, np.intp).reshape(-1, 3)
+
+
+cdef void limit_columns(
+    Network network, const Py_ssize_t* strip, double max_norm, real_t* params
+) noexcept nogil:
+    """Scales columns of W (n_in, n_out) whose norm is above max_norm down to it."""
+    cdef Step* step = network.steps + strip[0]
+    cdef Py_ssize_t m = (<Layer> step.layer).n_out, n = strip[2] - strip[1], i, j
+    cdef real_t* W = params + step.params + strip[1]
+    cdef double[STRIP] sums
+    cdef real_t[STRIP] factor
+    memset(sums, 0, sizeof(sums))
+    for i in range((<Layer> step.layer).n_in):
+        for j in range(n):
+            sums[j] += <double> W[i * m + j] * W[i * m + j]
+    for j in range(n):
+        sums[j] = sqrt(sums[j])
+        factor[j] = max_norm / sums[j] if sums[j] > max_norm else 1
+    for i in range((<Layer> step.layer).n_in):
+        for j in range(n):
+            W[i * m + j] *= factor[j]
+
+
 cdef class DataParallel(Scheme):
     """For every network. Two phases per mini-batch, each ended by a barrier.
 
     In the first, the workers share the blocks of rows: gather, forward, loss, backward. In the
     second they share the tiles of the parameters: gradient, penalty, update, and packing for the
-    next mini-batch, all on a tile that stays in the cache.
+    next mini-batch, all on a tile that stays in the cache. To clip the gradient takes one phase
+    more, since its norm must be known before the update; so does a limit to the norm of weights,
+    for another look at what was updated.
 
     Parameters
     ----------
-    network, optimizer, params, state, moments, alpha, batch_size : as of Trainer
+    network, optimizer, params, state, moments, batch_size, restraints, averages : as of Trainer
     loss : Loss
     data : Data
     input_gradient : (n_samples, n_features) array or None
@@ -23,10 +57,16 @@ cdef class DataParallel(Scheme):
     cdef real_t* gathered[3]  # X, y, weight of the mini-batch
     cdef real_t[:, :] scratch  # (size, ...) one row per worker
     cdef const Py_ssize_t[::1] tile_shares  # (size + 1) where each worker's tiles begin
+    cdef double clip_norm, max_norm
+    cdef real_t* gradient      # (n_params), to be clipped
+    cdef double[::1] squares   # (n_tiles) of the gradient
+    cdef MixedLoss mixed  # or None
+    cdef const Py_ssize_t[:, ::1] strips  # of the weights, as (step, begin, end) in columns
 
     def __init__(
         self, Network network, Loss loss, Optimizer optimizer, Data data, params, state, moments,
-        Py_ssize_t batch_size, double alpha, real_t[:, ::1] input_gradient,
+        Py_ssize_t batch_size, Restraints restraints, bint averages, bint mixes,
+        real_t[:, ::1] input_gradient,
     ):
         # A last, smaller mini-batch may have longer blocks than a full one.
         cdef Py_ssize_t n_batches = data.count_batches(batch_size)
@@ -34,15 +74,22 @@ cdef class DataParallel(Scheme):
         cdef bint gathers
         self.trainee = Trainee(
             network, optimizer, params, state, moments, batch_size, max_blocks(batch_size),
-            max(block_rows(batch_size), block_rows(n_last)), n_batches == 1, alpha,
+            max(block_rows(batch_size), block_rows(n_last)), n_batches == 1, restraints, averages,
         )
         self.network, self.loss, self.data = network, loss, data
         self.n_losses = max_blocks(batch_size)
         self.n_penalties = self.trainee.tiles.shape[0]
         self.max_size = max(self.n_losses, self.n_penalties)
+        self.clip_norm, self.max_norm = restraints.clip_norm, restraints.max_norm
+        if self.clip_norm:
+            self.gradient = self.trainee.allocate(network.n_params)
+            self.squares = np.empty(max(1, self.n_penalties))
+        if self.max_norm:
+            self.strips = limited_strips(network, restraints.frozen)
         self.input_gradient = NULL if input_gradient is None else &input_gradient[0, 0]
         self.trainee.arrays.append(input_gradient)
-        gathers = not (
+        self.mixed = MixedLoss(loss, batch_size) if mixes else None
+        gathers = mixes or not (
             network.takes_sparse if data.is_sparse
             else network.reads_in_place(self.trainee.workspace.batching)
         )
@@ -65,10 +112,10 @@ cdef class DataParallel(Scheme):
     cdef bint begin(self, team_t* team, int rank) noexcept nogil:
         cdef Py_ssize_t tile
         while True:
-            tile = team_next(team, rank, self.trainee.tiles.shape[0], &self.tile_shares[0])
-            if tile == self.trainee.tiles.shape[0]:
+            tile = team_next(team, rank, self.trainee.all_tiles.shape[0], NULL)
+            if tile == self.trainee.all_tiles.shape[0]:
                 return team_meet(team, rank)
-            self.trainee.prepare(tile)
+            self.trainee.prepare(&self.trainee.all_tiles[tile, 0])
 
     cdef bint train(self, team_t* team, int rank, const Batch* batch) noexcept nogil:
         cdef Workspace ws = self.trainee.workspace
@@ -77,14 +124,14 @@ cdef class DataParallel(Scheme):
         ws.scratch = &self.scratch[rank, 0]
         ws.ahead = NULL
         open_batch(&ws, batch, self.data)
-        if batch.order != NULL and self.gathered[0] != NULL:
+        if batch.shares != NULL or (batch.order != NULL and self.gathered[0] != NULL):
             ws.X = self.gathered[0]
             ws.sparse = NULL
             ws.numbers = NULL
         ws.weight = NULL
         if self.data.weight != NULL:
             ws.weight = self.gathered[2]
-            if batch.order == NULL:
+            if batch.order == NULL and batch.shares == NULL:
                 ws.weight = self.data.weight + batch.first
         ws.dX = NULL
         if self.input_gradient != NULL:
@@ -98,13 +145,76 @@ cdef class DataParallel(Scheme):
             )
         if team_meet(team, rank):
             return True
+        if self.clip_norm:
+            if self.clip(team, rank, &ws, n_blocks, batch):
+                return True
+        else:
+            while True:
+                tile = self.next_tile(team, rank)
+                if tile < 0:
+                    break
+                sums = self.trainee.train_tile(tile, &ws, n_blocks, batch)
+                batch.penalty[tile] += batch.share * sums.penalty
+                batch.squares[tile] += sums.squares
+        if team_meet(team, rank):
+            return True
+        return self.max_norm > 0 and self.limit_norms(team, rank, batch)
+
+    cdef inline Py_ssize_t next_tile(self, team_t* team, int rank) noexcept nogil:
+        """The next one to train, or -1."""
+        cdef Py_ssize_t n_tiles = self.trainee.tiles.shape[0]
+        cdef Py_ssize_t tile = team_next(team, rank, n_tiles, &self.tile_shares[0])
+        return -1 if tile == n_tiles else tile
+
+    cdef bint clip(
+        self, team_t* team, int rank, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch
+    ) noexcept nogil:
+        """Update by a gradient that is made as short as clip_norm; whether the team was aborted."""
+        cdef Py_ssize_t tile, begin
+        cdef double total = 0
+        cdef real_t factor = 1
+        cdef TileSums sums
         while True:
-            tile = team_next(team, rank, self.trainee.tiles.shape[0], &self.tile_shares[0])
-            if tile == self.trainee.tiles.shape[0]:
-                return team_meet(team, rank)
-            sums = self.trainee.train_tile(tile, &ws, n_blocks, batch)
+            tile = self.next_tile(team, rank)
+            if tile < 0:
+                break
+            sums = self.trainee.differentiate(tile, ws, n_blocks, batch, self.gradient_of(tile))
             batch.penalty[tile] += batch.share * sums.penalty
             batch.squares[tile] += sums.squares
+            self.squares[tile] = sums.squares
+        if team_meet(team, rank):
+            return True
+        for tile in range(self.trainee.tiles.shape[0]):
+            total += self.squares[tile]
+        if sqrt(total) > self.clip_norm:
+            factor = self.clip_norm / sqrt(total)
+        while True:
+            tile = self.next_tile(team, rank)
+            if tile < 0:
+                return False
+            self.trainee.update(tile, batch, factor, self.gradient_of(tile))
+
+    cdef inline real_t* gradient_of(self, Py_ssize_t tile) noexcept nogil:
+        cdef const Py_ssize_t* place = &self.trainee.tiles[tile, 0]
+        return self.gradient + self.network.steps[place[0]].params + place[1]
+
+    cdef bint limit_norms(self, team_t* team, int rank, const Batch* batch) noexcept nogil:
+        """Makes the weights into each hidden unit as short as max_norm, and finishes all tiles."""
+        cdef Py_ssize_t strip, tile
+        while True:
+            strip = team_next(team, rank, self.strips.shape[0], NULL)
+            if strip == self.strips.shape[0]:
+                break
+            limit_columns(
+                self.network, &self.strips[strip, 0], self.max_norm, address(self.trainee.params)
+            )
+        if team_meet(team, rank):
+            return True
+        while True:
+            tile = self.next_tile(team, rank)
+            if tile < 0:
+                return team_meet(team, rank)
+            self.trainee.finish(tile, batch)
 
     cdef double train_block(
         self, Workspace* ws, const Batch* batch, Py_ssize_t block, Py_ssize_t first, Py_ssize_t n
@@ -114,9 +224,18 @@ cdef class DataParallel(Scheme):
         cdef Py_ssize_t begin = batch.first + first
         cdef const real_t* y
         cdef const real_t* weight
+        cdef const real_t* Z
+        cdef real_t* dZ
         cdef double value
         cdef ahead_t ahead
-        if batch.order != NULL:
+        cdef Mix mix
+        if batch.shares != NULL:
+            mix = mix_of(batch.key, block, n, batch.shares[block])
+            mix_rows(
+                &mix, begin, self.data.n_features, self.data.X, batch.order,
+                self.gathered[0] + first * self.data.n_features,
+            )
+        elif batch.order != NULL:
             if self.gathered[0] != NULL:
                 self.data.gather_X(
                     n, batch.order + begin, self.gathered[0] + first * self.data.n_features
@@ -125,11 +244,15 @@ cdef class DataParallel(Scheme):
             ws.ahead = &ahead
         y = self.data.y_of(n, begin, batch.order, self.gathered[1] + first * self.data.n_targets)
         weight = self.data.weight_of(n, begin, batch.order, self.gathered[2] + first)
+        if batch.shares != NULL:
+            self.mixed.mix_weights(&mix, first, weight, self.gathered[2] + first)
         self.network.forward(ws, first, n, block)
-        value = self.loss.value_and_gradient(
-            n, ws.Y[last] + first * self.network.n_out, y, weight,
-            ws.dY[last] + first * self.network.n_out,
-        )
+        Z = ws.Y[last] + first * self.network.n_out
+        dZ = ws.dY[last] + first * self.network.n_out
+        if batch.shares == NULL:
+            value = self.loss.value_and_gradient(n, Z, y, weight, dZ)
+        else:
+            value = self.mixed.value_and_gradient(&mix, first, Z, y, dZ)
         self.network.backward(ws, first, n, block)
         ws.ahead = NULL
         return value

@@ -322,6 +322,22 @@ cdef inline void pack_groups(
                     group[p * columns + j] = x[column + j] if column + j < k else 1
 
 
+cdef double sum_of_sizes(Py_ssize_t n, const real_t* W) noexcept nogil:
+    """|W|_1, with as many running sums as a vector has room for."""
+    cdef double[SQUARES] sums
+    cdef double total = 0
+    cdef Py_ssize_t i, lane
+    memset(sums, 0, sizeof(sums))
+    for i in range(n // SQUARES):
+        for lane in range(SQUARES):
+            sums[lane] += real_abs(W[i * SQUARES + lane])
+    for lane in range(SQUARES):
+        total += sums[lane]
+    for i in range(n // SQUARES * SQUARES, n):
+        total += real_abs(W[i])
+    return total
+
+
 cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:
     """So many running sums that additions need not wait for each other, then their sum by halves."""
     cdef double[SQUARES] sums

@@ -32,6 +32,8 @@ ctypedef struct Workspace:
     real_t* block_state      # (n_blocks, n_block_state)
     real_t** block_params    # per step: (n_blocks, n_params), or NULL where it sums by tiles
     real_t* scratch          # this worker's own
+    const bint* trained      # (n_steps) whether parameters of the step want gradients
+    Py_ssize_t first_step    # to which gradients go back
 
 
 cdef class Network:
@@ -219,13 +221,15 @@ cdef class Network:
         cdef Step* step
         cdef real_t* total
         cdef real_t* added = ws.scratch + n * self.n_scratch
-        for i in range(self.n_steps - 1, -1, -1):
+        for i in range(self.n_steps - 1, ws.first_step - 1, -1):
             step = self.steps + i
             self.view(i, ws, first, n, &rows)
             rows.block_state = ws.block_state + block * self.n_block_state + step.block_state
             rows.dY = ws.dY[i] + first * (<Layer> step.layer).n_out
             for which in range(step.n_inputs):
                 rows.dX[which] = self.slot_gradient(ws, step.slots[which], first)
+                if i == ws.first_step and not self.input_gradient:
+                    rows.dX[which] = NULL
                 if rows.dX[which] != NULL and step.adds_gradient[which]:
                     rows.dX[which] = added + which * n * self.n_added
             (<Layer> step.layer).backward_input(&rows)
@@ -234,6 +238,8 @@ cdef class Network:
                     total = self.slot_gradient(ws, step.slots[which], first)
                     for k in range(n * (<Layer> step.layer).n_in):
                         total[k] += rows.dX[which][k]
+            if not ws.trained[i]:
+                continue
             self.weigh(i, ws, &rows)
             if ws.block_params[i] != NULL:
                 (<Layer> step.layer).accumulate_params(
@@ -263,7 +269,9 @@ cdef class Network:
 LAYERS = {
     "Dense": Dense,
     "PositionDense": PositionDense,
+    "Activate": Activate,
     "Dropout": Dropout,
+    "Noise": Noise,
     "LayerNorm": LayerNorm,
     "BatchNorm": BatchNorm,
     "Add": Add,

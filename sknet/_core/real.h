@@ -235,6 +235,51 @@ SKNET_INLINE real_t real_normal_cdf(real_t x) {
     return x < 0 ? tail : 1 - tail;
 }
 
+/* A standard normal number from 32 random bits, as precise as they are, in both dtypes: by the
+ * inverse of the distribution function (M. Giles, "Approximating the erfinv function", GPU Computing
+ * Gems, 2011) and a logarithm (the range and the coefficients of S. Moshier's Cephes library, logf.c). */
+SKNET_INLINE float normal_number(uint32_t random) {
+    const float u = ((float)(random >> 9) + 0.5f) * 1.1920929e-7f; /* in (0, 1), steps of 2^-23 */
+    const float x = 2 * u - 1, y = 4 * u * (1 - u);                /* y = 1 - x^2 in (0, 1] */
+    uint32_t bits;
+    float m;
+    memcpy(&bits, &y, sizeof bits);
+    const uint32_t shifted = bits - 0x3F3504F3u; /* the square root of 1/2 */
+    const int32_t exponent = (int32_t)shifted >> 23;
+    bits = (shifted & 0x007FFFFFu) + 0x3F3504F3u;
+    memcpy(&m, &bits, sizeof m);
+    m -= 1;
+    float p = 7.0376836292e-2f;
+    p = p * m - 1.1514610310e-1f;
+    p = p * m + 1.1676998740e-1f;
+    p = p * m - 1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m - 1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m - 2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    const float w = -(p * m * m * m - 0.5f * m * m + m + (float)exponent * 0.69314718f);
+    const float near = w - 2.5f, far = sqrtf(w > 5 ? w : 5) - 3;
+    float a = 2.81022636e-08f, b = -0.000200214257f;
+    a = a * near + 3.43273939e-07f;
+    b = b * far + 0.000100950558f;
+    a = a * near - 3.5233877e-06f;
+    b = b * far + 0.00134934322f;
+    a = a * near - 4.39150654e-06f;
+    b = b * far - 0.00367342844f;
+    a = a * near + 0.00021858087f;
+    b = b * far + 0.00573950773f;
+    a = a * near - 0.00125372503f;
+    b = b * far - 0.0076224613f;
+    a = a * near - 0.00417768164f;
+    b = b * far + 0.00943887047f;
+    a = a * near + 0.246640727f;
+    b = b * far + 1.00167406f;
+    a = a * near + 1.50140941f;
+    b = b * far + 2.83297682f;
+    return 1.4142135623730951f * x * (w < 5 ? a : b);
+}
+
 SKNET_INLINE real_t real_abs(real_t x) { return x < 0 ? -x : x; }
 
 /* 1, -1, or x itself where it is 0 or NaN. */

@@ -16,6 +16,7 @@ cdef extern from "real.h" nogil:
     real_t real_softplus(real_t x)
     real_t real_elu(real_t x)
     real_t real_normal_cdf(real_t x)
+    float normal_number(uint32_t random)
     real_t real_abs(real_t x)
     real_t real_sign(real_t x)
     real_t real_max(real_t a, real_t b)

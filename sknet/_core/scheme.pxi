@@ -11,6 +11,8 @@ ctypedef struct Batch:
     double share                # of the sums that are reported
     Rates rates                 # of the optimizer
     double decay                # what is first taken off the weights, as a part of them
+    double averaging            # what stays of the average of the parameters, as a part of it
+    const double* shares        # (n_losses) of each block's rows in their mixture, or NULL: unmixed
     double* loss                # (n_losses) of the epoch, to be added to
     double* penalty             # (n_penalties) of the epoch, to be added to
     double* squares             # (n_penalties) of the epoch's gradients, to be added to

@@ -10,12 +10,13 @@ cdef class Shard:
 
     def __init__(
         self, Network network, Optimizer optimizer, const Py_ssize_t[::1] places,
-        Py_ssize_t batch_size, double alpha,
+        Py_ssize_t batch_size, Restraints restraints, bint averages,
     ):
         self.network, self.places = network, places
         self.trainee = Trainee(
             network, optimizer, empty(network.n_params), empty(network.n_state),
-            empty(optimizer.n_moments, network.n_params), batch_size, 1, batch_size, False, alpha,
+            empty(optimizer.n_moments + averages, network.n_params), batch_size, 1,
+            batch_size, False, restraints, averages,
         )
         self.scratch = empty(self.trainee.n_scratch)
         self.trainee.workspace.scratch = &self.scratch[0]
@@ -29,7 +30,7 @@ cdef class Shard:
             for i in range(self.places.shape[0]):
                 self.trainee.moments[k, i] = moments[k, self.places[i]]
         for tile in range(self.trainee.tiles.shape[0]):
-            self.trainee.prepare(tile)
+            self.trainee.prepare(&self.trainee.tiles[tile, 0])
 
     cdef void give_params(self, real_t* params) noexcept nogil:
         """Copies its parameters to those of the network."""
@@ -83,7 +84,7 @@ cdef class TensorParallel(Scheme):
     Parameters
     ----------
     sharding : Sharding
-    loss, optimizer, data, params, moments, batch_size, alpha : as of Trainer
+    loss, optimizer, data, params, moments, batch_size, restraints, averages : as of Trainer
     """
 
     cdef Loss loss
@@ -101,7 +102,7 @@ cdef class TensorParallel(Scheme):
 
     def __init__(
         self, Sharding sharding, Loss loss, Optimizer optimizer, Data data, real_t[::1] params,
-        real_t[:, :] moments, Py_ssize_t batch_size, double alpha,
+        real_t[:, :] moments, Py_ssize_t batch_size, Restraints restraints, bint averages,
     ):
         cdef Py_ssize_t i
         self.loss, self.data = loss, data
@@ -112,7 +113,9 @@ cdef class TensorParallel(Scheme):
         self.outputs = empty(2 * self.max_size, batch_size * loss.n_outputs)
         self.shard_list = []
         for i in range(self.max_size):
-            shard = Shard(sharding.shards[i], optimizer, sharding.places[i], batch_size, alpha)
+            shard = Shard(
+                sharding.shards[i], optimizer, sharding.places[i], batch_size, restraints, averages
+            )
             self.shard_list.append(shard)
             self.shards[i] = <PyObject*> shard
 

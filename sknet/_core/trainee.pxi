@@ -9,6 +9,40 @@ ctypedef struct TileSums:
     double squares  # of the gradient
 
 
+cdef class Restraints:
+    """What holds the weights back, besides the loss; intercepts are left alone.
+
+    Parameters
+    ----------
+    alpha, l1 : of the penalty alpha / 2 |W|^2 + l1 |W|_1, divided by the weight of the mini-batch
+    weight_decay : each update first takes this part, times the learning rate, off the weights
+    clip_norm : longest gradient, over all parameters; 0: any
+    max_norm : largest norm of the weights into a hidden unit, kept after each update; 0: any
+    frozen : steps of the network whose parameters stay as they are
+    """
+
+    cdef readonly double alpha, l1, weight_decay, clip_norm, max_norm
+    cdef readonly object frozen
+
+    def __init__(
+        self, double alpha=0, double l1=0, double weight_decay=0, double clip_norm=0,
+        double max_norm=0, frozen=(),
+    ):
+        for name, value in [
+            ("alpha", alpha), ("l1", l1), ("weight_decay", weight_decay),
+            ("clip_norm", clip_norm), ("max_norm", max_norm),
+        ]:
+            if not value >= 0:
+                raise ValueError(f"{name} must be at least 0, got {value}")
+        self.alpha, self.l1, self.weight_decay = alpha, l1, weight_decay
+        self.clip_norm, self.max_norm = clip_norm, max_norm
+        self.frozen = tuple(frozen)
+
+    cdef bint looks_at_all(self):
+        """Whether an update depends on more than its own tile, or not all are updated."""
+        return self.clip_norm > 0 or self.max_norm > 0 or len(self.frozen) > 0
+
+
 cdef class Trainee:
     """Turns a mini-batch's gradients into updates of `params`, tile by tile.
 
@@ -18,35 +52,50 @@ cdef class Trainee:
     optimizer : Optimizer
     params : (n_params,) array, changed in place
     state : (n_state,) array, changed in place
-    moments : (n_moments, n_params) array with contiguous rows, changed in place
+    moments : (n_moments, n_params) array with contiguous rows, changed in place; one row more, the
+        last, for the average
     batch_size, n_blocks : rows of a mini-batch, and the blocks in which they pass the network
     max_rows : of a block
     is_whole : whether there is one mini-batch only
-    alpha : as of Trainer
+    restraints : Restraints
+    averages : bool
+        Whether there is an average of the parameters.
     """
 
     cdef readonly Network network
     cdef Optimizer optimizer
-    cdef double alpha
+    cdef double alpha, l1
+    cdef bint averages
+    cdef bint finishes_later  # because updated weights will be scaled before they are used
     cdef object arrays
     cdef real_t[::1] params, state, shared
     cdef real_t[:, :] moments
     cdef real_t** pointers
     cdef Workspace workspace
-    cdef const Py_ssize_t[:, ::1] tiles
+    cdef const Py_ssize_t[:, ::1] all_tiles, tiles  # the latter: of layers that are trained
+    cdef bint[::1] trained                          # (n_steps)
     cdef Py_ssize_t n_scratch, n_products  # of a worker: in all, and before the gradient of a tile
 
     def __init__(
         self, Network network not None, Optimizer optimizer not None, real_t[::1] params not None,
         real_t[::1] state not None, real_t[:, :] moments not None, Py_ssize_t batch_size,
-        Py_ssize_t n_blocks, Py_ssize_t max_rows, bint is_whole, double alpha,
+        Py_ssize_t n_blocks, Py_ssize_t max_rows, bint is_whole, Restraints restraints not None,
+        bint averages,
     ):
         cdef Py_ssize_t i, line = CACHE_LINE // sizeof(real_t)
         cdef Workspace* ws = &self.workspace
         cdef Layer layer
-        self.network, self.optimizer, self.alpha = network, optimizer, alpha
+        self.network, self.optimizer = network, optimizer
+        self.alpha, self.l1, self.averages = restraints.alpha, restraints.l1, averages
+        self.finishes_later = restraints.max_norm > 0
         self.params, self.state, self.moments = params, state, moments
-        self.tiles = network.tiles()
+        trained = np.ones(network.n_steps, np.intc)
+        trained[list(restraints.frozen)] = 0
+        table = network.tiles()
+        self.trained, self.all_tiles = trained, table
+        self.tiles = table[trained[table[:, 0]] == 1]
+        if restraints.frozen and self.tiles.shape[0] == 0:
+            raise ValueError("not all steps with parameters can be frozen")
         self.n_products = max(
             max_rows * (network.n_scratch + MAX_INPUTS * network.n_added),
             batch_size * network.n_tile_scratch,
@@ -62,6 +111,10 @@ cdef class Trainee:
         ws.W = address(params)
         ws.state = address(state)
         ws.shared = &self.shared[0]
+        ws.trained = &self.trained[0]
+        ws.first_step = 0
+        if self.tiles.shape[0] and not network.input_gradient:
+            ws.first_step = self.tiles[0, 0]
         ws.Y = self.pointers
         ws.dY = self.pointers + network.n_steps
         ws.cache = self.pointers + 2 * network.n_steps
@@ -71,7 +124,7 @@ cdef class Trainee:
             ws.Y[i] = self.allocate(layer.n_out * batch_size)
             ws.dY[i] = self.allocate(layer.n_out * batch_size)
             ws.cache[i] = self.allocate(layer.n_cache * batch_size)
-            if layer.n_params and layer.sums_by_blocks(ws.batching):
+            if self.trained[i] and layer.n_params and layer.sums_by_blocks(ws.batching):
                 ws.block_params[i] = self.allocate(layer.n_params * n_blocks)
         ws.block_state = self.allocate(network.n_block_state * n_blocks)
 
@@ -90,14 +143,22 @@ cdef class Trainee:
 
         The rows were passed in n_blocks blocks.
         """
+        cdef real_t* dW = ws.scratch + self.n_products
+        cdef TileSums sums = self.differentiate(tile, ws, n_blocks, batch, dW)
+        self.update(tile, batch, 1, dW)
+        return sums
+
+    cdef TileSums differentiate(
+        self, Py_ssize_t tile, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch, real_t* dW
+    ) noexcept nogil:
+        """dW = gradient of the loss and the penalty with respect to one tile of the parameters."""
         cdef Py_ssize_t i = self.tiles[tile, 0], begin = self.tiles[tile, 1], end = self.tiles[tile, 2]
         cdef Py_ssize_t n = end - begin, k, block
         cdef Step* step = self.network.steps + i
-        cdef real_t* W = &self.params[step.params + begin]
-        cdef real_t* dW = ws.scratch + self.n_products
+        cdef const real_t* W = &self.params[step.params + begin]
         cdef const real_t* of_block
-        cdef real_t factor = batch.scale, penalty = self.alpha * factor, kept = 1 - batch.decay
-        cdef Py_ssize_t n_weights = max(0, min(n, (<Layer> step.layer).n_weights - begin))
+        cdef real_t factor = batch.scale, penalty = self.alpha * factor, slope = self.l1 * factor
+        cdef Py_ssize_t n_weights = self.n_weights(tile)
         cdef Py_ssize_t n_penalised = 0 if self.alpha == 0 else n_weights
         cdef TileSums sums
         cdef Rows rows
@@ -123,21 +184,57 @@ cdef class Trainee:
             dW[k] = dW[k] * factor + penalty * W[k]
         for k in range(n_penalised, n):
             dW[k] *= factor
-        sums.squares = sum_of_squares(n, dW)
-        if kept != 1:
+        if self.l1:
+            sums.penalty += self.l1 * sum_of_sizes(n_weights, W)
             for k in range(n_weights):
-                W[k] *= kept
-        self.optimizer.update(
-            n, batch.rates, dW, W, &self.moments[0, step.params + begin],
-            self.moments.strides[0] // <Py_ssize_t> sizeof(real_t),
-        )
-        self.prepare(tile)
+                dW[k] += slope * real_sign(W[k])
+        sums.squares = sum_of_squares(n, dW)
         return sums
 
-    cdef void prepare(self, Py_ssize_t tile) noexcept nogil:
+    cdef void update(
+        self, Py_ssize_t tile, const Batch* batch, real_t factor, real_t* dW
+    ) noexcept nogil:
+        """Of one tile of the parameters, by factor * dW, which may be changed."""
+        cdef Py_ssize_t k, begin = self.tiles[tile, 1], n = self.tiles[tile, 2] - begin
+        cdef Py_ssize_t first = self.network.steps[self.tiles[tile, 0]].params + begin
+        cdef real_t* W = &self.params[first]
+        cdef real_t kept = 1 - batch.decay
+        if factor != 1:
+            for k in range(n):
+                dW[k] *= factor
+        if kept != 1:
+            for k in range(self.n_weights(tile)):
+                W[k] *= kept
+        self.optimizer.update(
+            n, batch.rates, dW, W, &self.moments[0, first],
+            self.moments.strides[0] // <Py_ssize_t> sizeof(real_t),
+        )
+        if not self.finishes_later:
+            self.finish(tile, batch)
+
+    cdef void finish(self, Py_ssize_t tile, const Batch* batch) noexcept nogil:
+        """After an update of a tile: its average, and its packing for the next mini-batch."""
+        cdef Py_ssize_t k, begin = self.tiles[tile, 1], n = self.tiles[tile, 2] - begin
+        cdef Py_ssize_t first = self.network.steps[self.tiles[tile, 0]].params + begin
+        cdef const real_t* W = &self.params[first]
+        cdef real_t* average
+        cdef real_t kept = batch.averaging, taken = 1 - batch.averaging
+        if self.averages:
+            average = &self.moments[self.moments.shape[0] - 1, first]
+            for k in range(n):
+                average[k] = kept * average[k] + taken * W[k]
+        self.prepare(&self.tiles[tile, 0])
+
+    cdef inline Py_ssize_t n_weights(self, Py_ssize_t tile) noexcept nogil:
+        """Weights of the tile, which stand before its intercepts."""
         cdef Py_ssize_t begin = self.tiles[tile, 1]
         cdef Step* step = self.network.steps + self.tiles[tile, 0]
+        return max(0, min(self.tiles[tile, 2], (<Layer> step.layer).n_weights) - begin)
+
+    cdef void prepare(self, const Py_ssize_t* tile) noexcept nogil:
+        """Packs a tile, given as (step, begin, end)."""
+        cdef Step* step = self.network.steps + tile[0]
         (<Layer> step.layer).prepare(
-            &self.params[step.params + begin], begin, self.tiles[tile, 2], step.backward,
+            &self.params[step.params + tile[1]], tile[1], tile[2], step.backward,
             address(self.shared) + step.shared,
         )

@@ -19,8 +19,10 @@ cdef class Trainer(Job):
     state : (n_state,) array, changed in place
     moments : (n_moments, n_params) array with contiguous rows, changed in place
     batch_size : rows per mini-batch; the last one may be smaller
-    alpha : the penalty alpha / 2 |W|^2, divided by the weight of the mini-batch as in scikit-learn
-    weight_decay : each update first takes this part, times the learning rate, off the weights
+    restraints : Restraints, or None for none
+    averaging : if not 0, the parameters are averaged, in one more row of moments, the last: after
+        update n (from 0) the part min(averaging, (1 + n) / (10 + n)) of the average stays
+    mixes : whether rows are mixed, as set_epochs() is told: mixup; not for sparse X
     mean_weight : if not 0, a mini-batch of n rows is divided by n * mean_weight instead of the sum
         of its own weights: then the weights of different mini-batches compare
     total_weight : if not 0, every mini-batch is divided by this
@@ -37,8 +39,9 @@ cdef class Trainer(Job):
     cdef readonly Scheme scheme
     cdef readonly bint has_best  # whether keep_best() has found something to copy
     cdef Optimizer optimizer
-    cdef double weight_decay, mean_weight, total_weight
-    cdef bint has_input_gradient
+    cdef double weight_decay, averaging, mean_weight, total_weight
+    cdef bint has_input_gradient, mixes
+    cdef const double[:, ::1] shares           # (n_epochs * n_batches, scheme.n_losses)
     cdef double[:, ::1] losses     # (n_epochs, scheme.n_losses)
     cdef double[:, ::1] penalties  # (n_epochs, scheme.n_penalties)
     cdef double[:, ::1] squares    # (n_epochs, scheme.n_penalties)
@@ -54,8 +57,8 @@ cdef class Trainer(Job):
     def __init__(
         self, Network network not None, Loss loss not None, Optimizer optimizer not None,
         Data data not None, real_t[::1] params not None, real_t[::1] state not None,
-        real_t[:, :] moments not None, *, Py_ssize_t batch_size, double alpha=0,
-        double weight_decay=0, double mean_weight=0, double total_weight=0,
+        real_t[:, :] moments not None, *, Py_ssize_t batch_size, Restraints restraints=None,
+        double averaging=0, bint mixes=False, double mean_weight=0, double total_weight=0,
         real_t[:, ::1] input_gradient=None, Py_ssize_t n_shards=0,
     ):
         if network.n_in != data.n_features:
@@ -64,8 +67,14 @@ cdef class Trainer(Job):
             raise ValueError("the network's outputs, the loss and y do not fit together")
         if params.shape[0] != network.n_params or state.shape[0] != network.n_state:
             raise ValueError("params and state must have network.n_params and network.n_state elements")
-        if moments.shape[0] != optimizer.n_moments or moments.shape[1] != network.n_params:
-            raise ValueError("moments must have shape (optimizer.n_moments, network.n_params)")
+        if not 0 <= averaging < 1:
+            raise ValueError(f"averaging must be in [0, 1), got {averaging}")
+        n_moments = optimizer.n_moments + (averaging > 0)
+        if moments.shape[0] != n_moments or moments.shape[1] != network.n_params:
+            raise ValueError(
+                "moments must have shape (optimizer.n_moments, network.n_params), and one row more "
+                "for an average"
+            )
         if moments.shape[0] and moments.strides[1] != sizeof(real_t):
             raise ValueError("the rows of moments must be contiguous")
         if input_gradient is not None and not (
@@ -76,30 +85,39 @@ cdef class Trainer(Job):
             raise ValueError("input_gradient needs a network made for it and the shape of X")
         if not 1 <= batch_size:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if mixes and data.is_sparse:
+            raise ValueError("rows of sparse X cannot be mixed")
         self.network, self.loss, self.optimizer, self.data = network, loss, optimizer, data
+        self.mixes = mixes
         self.batch_size = min(batch_size, data.n_samples)
         self.n_batches = data.count_batches(self.batch_size)
-        self.weight_decay = weight_decay
+        if restraints is None:
+            restraints = Restraints()
+        self.weight_decay, self.averaging = restraints.weight_decay, averaging
         self.mean_weight = mean_weight
         self.total_weight = total_weight
         self.has_input_gradient = input_gradient is not None
         self.n_shards = n_shards
         if n_shards == 0:
-            self.n_shards = best_n_shards(network, self.batch_size) if self.n_batches > 1 else 1
+            self.n_shards = 1
+            if self.n_batches > 1 and not (restraints.looks_at_all() or mixes):
+                self.n_shards = best_n_shards(network, self.batch_size)
+        elif n_shards > 1 and (restraints.looks_at_all() or mixes):
+            raise ValueError("shards cannot be clipped, limited, frozen or mixed")
         if self.n_shards == 1:
             self.scheme = DataParallel(
-                network, loss, optimizer, data, params, state, moments, self.batch_size, alpha,
-                input_gradient,
+                network, loss, optimizer, data, params, state, moments, self.batch_size,
+                restraints, averaging > 0, mixes, input_gradient,
             )
         else:
             self.scheme = TensorParallel(
                 Sharding(network, self.n_shards), loss, optimizer, data, params, moments,
-                self.batch_size, alpha,
+                self.batch_size, restraints, averaging > 0,
             )
 
     def set_epochs(
         self, const double[::1] learning_rates not None, Py_ssize_t n_updates, uint64_t key,
-        bint shuffle=False,
+        bint shuffle=False, const double[:, ::1] shares=None,
     ):
         """Says what the next epochs are to do.
 
@@ -109,12 +127,19 @@ cdef class Trainer(Job):
         n_updates : updates made before
         key : 64 random bits for the random numbers of the first epoch; the next has key + 2^32
         shuffle : whether each epoch takes the rows in its epoch_order(), else as they are
+        shares : (n_epochs * n_batches, scheme.n_losses) float64 array or None
+            Where rows are mixed: of each block's own rows in the mixture.
         """
         self.n_epochs = learning_rates.shape[0] // self.n_batches
         if self.n_epochs < 1 or learning_rates.shape[0] != self.n_epochs * self.n_batches:
             raise ValueError(f"learning_rates must have {self.n_batches} elements per epoch")
         if shuffle and self.has_input_gradient:
             raise ValueError("input_gradient needs shuffle=False")
+        if self.mixes != (shares is not None) or self.mixes and not (
+            shares.shape[0] == learning_rates.shape[0] and shares.shape[1] == self.scheme.n_losses
+        ):
+            raise ValueError("shares must have a row per mini-batch, and scheme.n_losses columns")
+        self.shares = shares
         self.shuffled = shuffle
         self.ordered = shuffle or self.data.is_sparse
         if shuffle:
@@ -219,12 +244,16 @@ cdef class Trainer(Job):
         for number in range(self.n_batches):
             batch.number = epoch * self.n_batches + number
             batch.first = number * self.batch_size
+            batch.shares = &self.shares[batch.number, 0] if self.mixes else NULL
             batch.n = min(self.batch_size, self.data.n_samples - batch.first)
             batch.key = mix_key(self.epoch_key(epoch), number)
             batch.rates = self.optimizer.rates(
                 self.learning_rates[batch.number], n_updates + number + 1
             )
             batch.decay = self.weight_decay * self.learning_rates[batch.number]
+            batch.averaging = min(
+                self.averaging, <double> (1 + n_updates + number) / (10 + n_updates + number)
+            )
             weight = self.batch_weight(&batch)
             batch.scale = 1 / (self.total_weight if self.total_weight else weight)
             batch.share = 1 / self.total_weight if self.total_weight else batch.n / weight

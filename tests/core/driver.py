@@ -54,10 +54,20 @@ def make_data(core, X, y=None, weight=None):
     return core.Data(arrays, y, weight, n_features=X.shape[1])
 
 
+RESTRAINTS = ("alpha", "l1", "weight_decay", "clip_norm", "max_norm", "frozen")
+
+
 def make_trainer(core, network, loss, optimizer, data, params, **options):
-    """A Trainer on fresh state and moments, and these two."""
+    """A Trainer on fresh state and moments, and these two; restraints come by their names.
+
+    With `averaging` an average of the parameters, which begins with them, is the last moment.
+    """
+    given = {name: options.pop(name) for name in RESTRAINTS if name in options}
+    options["restraints"] = core.Restraints(**given)
     state = network.initial_state()
-    moments = np.zeros((optimizer.n_moments, network.n_params), core.DTYPE)
+    averages = "averaging" in options
+    moments = np.zeros((optimizer.n_moments + averages, network.n_params), core.DTYPE)
+    moments[optimizer.n_moments :] = params
     trainer = core.Trainer(network, loss, optimizer, data, params, state, moments, **options)
     return trainer, state, moments
 
@@ -75,25 +85,28 @@ def work(job, size=1):
 
 def train(
     core, network, loss, X, y, weight=None, *, params, optimizer=None, epochs=1, size=1, rate=0.01,
-    shuffle=False, key=0, batch_size=10**6, **options,
+    shuffle=False, key=0, batch_size=10**6, shares=None, **options,
 ):  # fmt: skip
     """Trains a copy of `params`; the optimizer is GradientSum unless given.
 
-    rate may be an array of a learning rate per update.
+    rate may be an array of a learning rate per update; shares, of mixup, a row per mini-batch.
     """
     optimizer = core.GradientSum() if optimizer is None else optimizer
     params = np.array(params, core.DTYPE)
     data = make_data(core, X, y, weight)
     trainer, state, moments = make_trainer(
-        core, network, loss, optimizer, data, params, batch_size=batch_size, **options
-    )
+        core, network, loss, optimizer, data, params, batch_size=batch_size,
+        mixes=shares is not None, **options,
+    )  # fmt: skip
     rates = np.broadcast_to(np.asarray(rate, float), epochs * trainer.n_batches)
     results = []
     for epoch in range(epochs):
         begin = epoch * trainer.n_batches
+        part = slice(begin, begin + trainer.n_batches)
         trainer.set_epochs(
-            rates[begin : begin + trainer.n_batches].copy(), begin, key + (epoch << 32), shuffle
-        )
+            rates[part].copy(), begin, key + (epoch << 32), shuffle,
+            None if shares is None else np.ascontiguousarray(shares[part], float),
+        )  # fmt: skip
         work(trainer, size)
         results += trainer.results()
     return Run(params, state, moments, results)
@@ -150,6 +163,10 @@ def make_network(core, kind, n_in, n_out, activation="tanh", width=12, **options
         layers = [core.Dense(k, w, act), core.Dense(w, w, act)]
     elif kind == "PositionDense":
         layers = [core.PositionDense(k, w // 3, 3, act), core.PositionDense(w, w, 1, act)]
+    elif kind == "Noise":
+        layers = [core.Noise(k, 0.2), core.Dense(k, w, act), core.Noise(w, 0.3)]
+    elif kind == "Activate":
+        layers = [core.Dense(k, w), core.Activate(w, act), core.Dense(w, w), core.Activate(w, act)]
     elif kind == "Dropout":
         layers = [core.Dropout(k, 0.2), core.Dense(k, w, act), core.Dropout(w, 0.3)]
     elif kind in ("LayerNorm", "BatchNorm"):

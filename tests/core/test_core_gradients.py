@@ -102,12 +102,13 @@ def test_layers_and_their_declarations_correspond(core):
     assert set(declared) - {"Residual"} == set(core.LAYERS) - {"Add"}
 
     arguments = {"n_units": 4, "n_positions": 2, "activation": "tanh", "rate": 0.25}
+    arguments |= {"deviation": 0.125}
     arguments |= {"epsilon": 0.5, "momentum": 0.75}
     for name in set(declared) & set(core.LAYERS):
         given = {field.name: arguments[field.name] for field in fields(declared[name])}
         layer = core.LAYERS[name](6, **given)
         assert layer.n_in == 6
-        for field in set(given) & {"rate", "epsilon", "momentum", "n_positions"}:
+        for field in set(given) & {"rate", "deviation", "epsilon", "momentum", "n_positions"}:
             assert getattr(layer, field) == given[field]
         if "activation" in given:
             assert type(layer.activation) is core.ACTIVATIONS["tanh"]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from driver import as_real, close, predict, train
+from scipy import stats
 from scipy.special import expit
 
 from sknet import _core
@@ -150,6 +151,47 @@ def test_dropout_mask_is_a_function_of_its_place(core):
     assert 0.6 < second.mean() < 0.8
     reference = masks(REGISTRY, key=5)
     assert ((reference == 0) == (mask == 0)).all()
+
+
+def noise(core, n=400, m=50, key=0, deviation=1.0, **options):
+    return train_output(core, core.Noise(m, deviation), np.zeros((n, m)), [], key=key, **options)[0]
+
+
+def test_noise_is_normal(core):
+    """Its distribution, in the tails too, and no likeness of neighbours."""
+    drawn = noise(core)
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-3
+    assert abs(drawn.mean()) < 5 / np.sqrt(drawn.size)
+    assert abs(drawn.var() - 1) < 5 * np.sqrt(2 / drawn.size)
+    for far in (2, 3, 3.5):
+        expected = drawn.size * 2 * stats.norm.sf(far)
+        assert abs(np.sum(np.abs(drawn) > far) - expected) < 5 * np.sqrt(expected)
+    for product in (drawn[1:] * drawn[:-1], drawn[:, 1:] * drawn[:, :-1], drawn[32:] * drawn[:-32]):
+        assert abs(product.mean()) < 5 / np.sqrt(product.size)
+
+
+def test_normal_numbers_of_all_bits(core):
+    """The inverse of the distribution function, from the lowest to the highest bits."""
+    bits = np.r_[0, 511, 512, np.arange(2**31, 2**31 + 10), np.linspace(0, 2**32 - 1, 10**5)]
+    bits = bits.astype(np.uint32)
+    expected = stats.norm.ppf(((bits >> 9) + 0.5) / 2**23)
+    np.testing.assert_allclose(core.normal_numbers(bits), expected, rtol=3e-5, atol=3e-6)
+
+
+def test_noise_is_a_function_of_its_place(core):
+    drawn = noise(core, key=5)
+    assert noise(core, key=5).tobytes() == drawn.tobytes()
+    assert (noise(core, key=6) != drawn).all()
+    halves = noise(core, key=5, batch_size=200)
+    assert (halves[:200] == drawn[:200]).all()
+    assert (halves[200:] != drawn[200:]).all()
+    close(core, noise(core, key=5, deviation=0.25), drawn / 4)
+    np.testing.assert_allclose(drawn, noise(REGISTRY, key=5), rtol=1e-6, atol=1e-6)
+
+
+def test_noise_does_nothing_in_prediction(core):
+    X = as_real(core, np.random.default_rng(0).normal(size=(300, 4)))
+    assert (predict(core, core.Network([core.Noise(4, 0.9)]), X, []) == X).all()
 
 
 def test_dropout_does_nothing_in_prediction(core):
