@@ -338,8 +338,8 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         self.best_loss_ = None if self.early_stopping else progress.patience.best_loss
         report(self, reason, rows.X, model, incremental=incremental)
 
-        keeps_best = self.early_stopping or reason == "interrupted"
-        if averaging is not None or (keeps_best and progress.best_params is not None):
+        gives_best = self.early_stopping or reason == "interrupted" or averaging is not None
+        if gives_best and progress.best_params is not None:
             progress.give_out(model)
         else:
             progress.params = progress.best_params = None
@@ -415,7 +415,6 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         X = rows.X.astype(dtype, copy=False)
         targets = np.ascontiguousarray(self._encode(rows.y)[0], dtype)
         weight = None if rows.weight is None else np.ascontiguousarray(rows.weight, dtype)
-
         scorer = self._given_scorer(rows)
 
         def score_and_loss(model):

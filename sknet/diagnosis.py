@@ -76,6 +76,8 @@ def _some_rows(X):
 
 
 def _about_columns(estimator, rows):
+    if rows.min() >= -LARGE and rows.max() <= LARGE:
+        return ""
     column = unscaled_column(estimator, rows)
     if column is None:
         return ""
@@ -108,7 +110,7 @@ def _about_gradients(history):
     norms = history.get("gradient_norm", np.zeros(0))
     if len(norms) < 3 or not norms[0] > 0:
         return ""
-    middle = np.median(norms)
+    middle = np.sort(norms)[len(norms) // 2]
     if norms[-1] > EXPLODED * middle:
         return (
             f"Gradients exploded: their norm rose from {middle:.3g} to {norms[-1]:.3g}; lower "

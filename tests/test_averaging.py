@@ -92,6 +92,15 @@ def test_any_number_of_threads(averaging):
     assert_same_bits(nets[0], nets[2])
 
 
+def test_divergence_is_told_as_without():
+    params = {"averaging": "ema", "solver": "sgd", "learning_rate_init": 1e100, "max_iter": 5}
+    for early_stopping in (False, True):
+        net = regressor(**params, early_stopping=early_stopping)
+        with pytest.raises(ValueError, match="non-finite"), np.errstate(all="ignore"):
+            net.fit(X, NUMBERS)
+        assert not hasattr(net, "coefs_")
+
+
 def test_frozen_layers_stay():
     first = regressor(max_iter=3).fit(X, NUMBERS)
     given = {"coefs_init": first.coefs_, "intercepts_init": first.intercepts_}
