@@ -62,11 +62,11 @@ def settings(workload):
     }
 
 
-def make_sknet(workload, dtype, n_threads):
+def make_sknet(workload, dtype, n_threads, options=None):
     import sknet
 
     warnings.simplefilter("ignore")
-    estimator = sknet.MLPClassifier(**settings(workload), n_threads=n_threads)
+    estimator = sknet.MLPClassifier(**settings(workload), n_threads=n_threads, **(options or {}))
     X, y = workload.data(dtype)
     return lambda: estimator.fit(X, y)
 

@@ -20,7 +20,7 @@ def load(monkeypatch):
 def test_each_says_what_it_does(monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # a script finds what lies beside it
     scripts = sorted(BENCHMARKS.glob("bench_*.py"))
-    assert len(scripts) == 9
+    assert len(scripts) == 10
     for script in scripts:
         text = subprocess.check_output([sys.executable, script, "--help"], text=True)
         assert f"benchmarks/{script.name}" in text
@@ -40,6 +40,14 @@ def test_training(load):
     ours, product, theirs = training.measure(workload, "float32", compared, 1, 1)
     assert ours.shape == product.shape == theirs["scikit-learn"].shape == (1,)
     assert 0 < ours < theirs["scikit-learn"]
+
+
+def test_regularisers(load):
+    peers, regularisers = load("peers"), load("bench_regularisers")
+    workload = peers.Workload(300, 3, (4,), 2, 100, "adam", 2)
+    seconds = regularisers.measure(regularisers.OPTIONS[:2], 3, workload)
+    assert seconds.shape == (3, 3)
+    assert (seconds > 0).all()
 
 
 @pytest.mark.parametrize("name", ["scikit-learn", "torch", "skorch", "JAX"])
