@@ -26,12 +26,15 @@ class Averaging(Choice):
     ----------
     needs_end : bool
         Whether it must know when training will end, as `partial_fit` does not.
+    sees_epochs : bool
+        Whether it looks at the parameters behind each epoch.
     decay : float
         What stays of the average at each update in the compiled loop; 0 if none is made there.
     """
 
     _parameter_constraints: dict = {}
     needs_end = False
+    sees_epochs = False
     decay = 0.0
 
     def note_epoch(self, progress, params, done):
@@ -83,6 +86,7 @@ class SWA(Averaging):
 
     _parameter_constraints: dict = {"start": [Interval(Real, 0, 1, closed="left")]}
     needs_end = True
+    sees_epochs = True
 
     def __init__(self, start: float = 0.75) -> None:
         self.start = start

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize
 from sklearn.utils import check_random_state
 
-from sknet.averaging import SWA, Averaging
+from sknet.averaging import Averaging
 from sknet.schedules import Adaptive, ReduceOnPlateau, Schedule, When
 from sknet.stopping import Patience
 from sknet.threads import Team, single_threaded_blas
@@ -326,7 +326,7 @@ def _epochs_at_once(progress, options, monitor, n_samples, products):
     """
     if monitor.watches_epochs or isinstance(options.learning_rate, ReduceOnPlateau):
         return 1
-    if options.max_time < math.inf or isinstance(options.averaging, SWA):
+    if options.max_time < math.inf or getattr(options.averaging, "sees_epochs", False):
         return 1
     patience = options.n_iter_no_change - progress.patience.n_bad_epochs + 1
     return max(1, int(min(patience, CALL_WORK / (n_samples * products), CALL_ROWS / n_samples)))

@@ -25,3 +25,13 @@ def assert_same_bits(a, b):
     for name in ("coefs_", "intercepts_"):
         for ours, others in zip(getattr(a, name), getattr(b, name), strict=True):
             assert_array_equal(ours, others)
+
+
+def assert_refused(params, message, rows=X, **fitted_with):
+    """A fit with these parameters raises this ValueError, and nothing fitted is lost."""
+    net = regressor(max_iter=2, **fitted_with).fit(X, NUMBERS)
+    before = net.predict(X)
+    with pytest.raises(ValueError, match=message):
+        net.set_params(**params).fit(rows, NUMBERS)
+    net.set_params(**{name: getattr(regressor(**fitted_with), name) for name in params})
+    assert_array_equal(net.predict(X), before)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from scipy import sparse
-from small_fits import LABELS, NUMBERS, X, assert_same_bits, classifier, regressor
+from small_fits import LABELS, NUMBERS, X, assert_refused, assert_same_bits, classifier, regressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -73,9 +73,4 @@ def test_sparse_rows_take_noise():
     ids=str,
 )
 def test_refused_and_nothing_lost(params, rows, message):
-    net = regressor(max_iter=2).fit(X, NUMBERS)
-    before = net.predict(X)
-    with pytest.raises(ValueError, match=message):
-        net.set_params(**params).fit(rows, NUMBERS)
-    net.set_params(**{name: getattr(regressor(), name) for name in params})
-    assert_array_equal(net.predict(X), before)
+    assert_refused(params, message, rows)
