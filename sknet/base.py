@@ -1,27 +1,27 @@
-"""What MLPClassifier and MLPRegressor share: fit, partial_fit, raw prediction, validation rows."""
+"""What MLPClassifier and MLPRegressor share: fit, partial_fit, raw prediction."""
 
-import copy
 import math
 import operator
 import warnings
-from numbers import Real
+from numbers import Integral
 from typing import Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sknet.averaging import AVERAGES
-from sknet.callbacks import CallbackSupportMixin
-from sknet.ending import CALLER, divergence_error, report
+from sknet import _core
+from sknet.callbacks import CallbackSupportMixin, FitTasks
+from sknet.ending import CALLER, Ending, divergence_error, report
+from sknet.explorers import explore
 from sknet.layers import mlp
-from sknet.methods import NotAvailableError, fitting
+from sknet.methods import fitting
 from sknet.model import Model, as_data
 from sknet.monitor import Monitor, joined
 from sknet.parameters import ParametersMixin
+from sknet.progress import Progress
 from sknet.rows import (
     FLOATS,
     Rows,
@@ -30,17 +30,24 @@ from sknet.rows import (
     is_plain_target,
     is_taken_as_it_is,
 )
-from sknet.schedules import SCHEDULES
-from sknet.training import Progress, TrainingOptions, fit_lbfgs, fit_minibatch
+from sknet.task import Task, TrainingOptions
+from sknet.training import fit_lbfgs, fit_minibatch
 from sknet.typing import ArrayLike, MatrixLike
+from sknet.validation import ValidationMixin
 
 __all__ = ["BaseNetwork"]
 
 NORM_ARRAYS = ("scale", "shift", "mean", "variance")
+LEARNED = (
+    "coefs_", "intercepts_", *(f"norm_{name}s_" for name in NORM_ARRAYS), "n_iter_", "t_",
+    "loss_", "best_loss_", "loss_curve_", "history_", "validation_scores_",
+    "best_validation_score_", "start_seeds_", "start_scores_", "start_histories_", "estimators_",
+    "residual_std_", "_fitted_model", "_progress", "_calibration",
+)  # fmt: skip
 NARROW = 32  # hidden units up to which an epoch takes little longer than reading X
 
 
-class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
+class BaseNetwork(ParametersMixin, ValidationMixin, CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; what they add is how targets go in and predictions come out."""
 
     # What a subclass says -------------------------------------------------------------------
@@ -144,6 +151,8 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
     ):
         self._refuse_unused()
         continued = (incremental or self.warm_start) and hasattr(self, "coefs_")
+        if not continued:
+            self._forget()
         sizes = self._hidden_sizes()
         rows = self._check_training_data(
             X,
@@ -155,30 +164,64 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
             sizes=sizes,
         )
         validation = self._check_validation_data(*validation)
-        targets, n_outputs, (loss_name, loss_options) = self._encode(rows.y)
-        if continued:
-            model, progress = self._resume(sizes, n_outputs)
-        else:
-            model, progress = self._begin(rows.X, sizes, n_outputs)
-        dtype = model.params.dtype
-        rows.X = rows.X.astype(dtype, copy=False)
-        rows.targets = np.ascontiguousarray(targets, dtype)
-        if rows.weight is not None:
-            rows.weight = np.ascontiguousarray(rows.weight, dtype)
-        loss = model.core.LOSSES[loss_name](n_outputs, **loss_options)
+        targets, n_outputs, loss = self._encode(rows.y)
+        model, progress = self._resume(sizes, n_outputs) if continued else (None, None)
+        if progress is None:
+            progress = Progress.begin(self.random_state)
+        dtype = rows.X.dtype if model is None else model.params.dtype
+        rows.convert(targets, dtype)
+        if validation is not None:
+            validation.convert(self._encode(validation.y)[0], dtype)
+        elif self.early_stopping and not self._is_lbfgs:
+            train, held_out = self._split(rows.y, progress.split_seed)
+            rows, validation = rows.take(train), rows.take(held_out)
         self.n_outputs_ = n_outputs
         self.n_layers_ = len(sizes) + 2
-        self.out_activation_ = loss.link
-        self._link_options = loss.link_options()
-        if self._is_lbfgs:
-            monitor = self._run_lbfgs(model, loss, rows)
+        task = self._task(rows, validation, sizes, loss, incremental)
+        self.out_activation_ = task.loss.link
+        self._link_options = task.loss.link_options()
+        if self._explores:
+            tasks = FitTasks(self, rows, self.n_starts, are_parallel=True)
+            ending = explore(self, task, tasks)
         else:
-            monitor = self._run_minibatch(model, loss, rows, validation, progress, incremental)
-        if not np.isfinite(model.params).all():
+            tasks = FitTasks(self, rows, task.options.max_iter)
+            ending = self._train(model, progress, task, tasks)
+        if not ending.is_usable:
             raise divergence_error(self, rows.X)
-        self._set_model(model)
-        monitor.end()
+        self._calibrate(task)
+        report(ending, task)
+        tasks.end()
         return self
+
+    def _task(self, rows, validation, sizes, loss, incremental):
+        """What there is to learn, as training takes it."""
+        core = _core.load(rows.X.dtype)
+        name, loss_options = loss
+        solver = self._solver()
+        return Task(
+            rows,
+            validation,
+            sizes,
+            core.LOSSES[name](self.n_outputs_, **loss_options),
+            as_data(core, rows.X, rows.targets, rows.weight),
+            solver,
+            self._options(rows, 1 if incremental else self.max_iter, solver),
+            incremental,
+        )
+
+    def _calibrate(self, task):
+        """Looks how far off predictions are, for an estimator that will be asked."""
+
+    def _forget(self):
+        """Takes away what an earlier fit has learned."""
+        for name in LEARNED:
+            vars(self).pop(name, None)
+
+    def _learn_from(self, other):
+        """Takes over what another estimator of this kind has learned."""
+        for name in LEARNED:
+            if name in vars(other):
+                setattr(self, name, vars(other)[name])
 
     def _check_training_data(self, X, y, sample_weight, *, first, classes, complete, sizes):
         """Rows of positive weight, without targets.
@@ -220,34 +263,39 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
             first or X.shape[1] == self.n_features_in_
         )
 
-    def _check_validation_data(self, X_val, y_val, sample_weight_val):
-        """Rows given by the user for validation, or None."""
-        if X_val is None:
-            for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
-                if value is not None:
-                    raise ValueError(f"{name} was given without X_val.")
-            return None
-        if y_val is None:
-            raise ValueError("X_val was given without y_val.")
-        if self._is_lbfgs:
-            raise ValueError(
-                "X_val is scored after each epoch, which solver='lbfgs' does not have; "
-                "use solver='adam' or 'sgd'."
-            )
-        try:
-            X_val, y_val = validate_data(
-                self, X_val, y_val, accept_sparse="csr", multi_output=True, reset=False,
-                dtype=FLOATS, order="C", y_numeric=self._y_is_numeric,
-            )  # fmt: skip
-            y_val = self._check_y(y_val, first=False)
-        except ValueError as error:
-            raise ValueError(f"X_val, y_val: {error}") from error
-        return Rows(X_val, y_val, checked_weight(sample_weight_val, X_val, "sample_weight_val"))
+    def _train(self, model, progress, task, tasks, halt=None):
+        """Trains a network, a new one if there is none, and sets what fit learns on the way.
 
-    def _begin(self, X, sizes, n_outputs):
-        """A network with new weights, and the beginning of its training."""
-        model = Model(self._declare_layers(sizes, n_outputs), X.shape[1], X.dtype)
-        progress = Progress.begin(self.random_state)
+        Parameters
+        ----------
+        model : Model or None
+        progress : Progress
+            Where its training stands.
+        task : Task
+        tasks : FitTasks
+            For callbacks; each epoch is one.
+        halt : threading.Event or None
+            Once it is set, training ends as it does when interrupted.
+
+        Returns
+        -------
+        ending : Ending
+        """
+        if model is None:
+            model = self._begin(task, progress)
+        run = self._run_lbfgs if self._is_lbfgs else self._run_minibatch
+        reason, message = run(model, progress, task, tasks, halt)
+        is_usable = bool(np.isfinite(model.params).all()) and (
+            reason != "diverged" or self.early_stopping
+        )
+        if is_usable:
+            self._set_model(model)
+        return Ending(self, reason, message, is_usable)
+
+    def _begin(self, task, progress):
+        """A network with new weights."""
+        X, sizes = task.rows.X, task.sizes
+        model = Model(self._declare_layers(sizes, self.n_outputs_), X.shape[1], X.dtype)
         model.initialize(self.init, progress.weights_rng, self._activations(sizes, True))
         for name, arrays in (("coefs_init", model.coefs), ("intercepts_init", model.intercepts)):
             given = self._initial_arrays(name, [array.shape for array in arrays])
@@ -256,14 +304,10 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
                     array[...] = initial
         self.n_iter_ = 0
         self.t_ = 0
-        for name in (
-            "loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_", "history_"
-        ):  # fmt: skip
-            vars(self).pop(name, None)
-        return model, progress
+        return model
 
     def _resume(self, sizes, n_outputs):
-        """The fitted network, copied, and where its training stopped."""
+        """The fitted network, copied, and where its training stopped, None if nobody knows."""
         fitted = self._model()
         if [coef.shape[1] for coef in fitted.coefs] != [*sizes, n_outputs]:
             raise ValueError(
@@ -286,40 +330,28 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
         )
         model.params[...], model.state[...] = fitted.params, fitted.state
         progress = getattr(self, "_progress", None)
-        if progress is None:
-            return model, Progress.begin(self.random_state)
-        progress = progress.copy()
-        progress.take_back(model)
+        if progress is not None:
+            progress = progress.copy()
+            progress.take_back(model)
         return model, progress
 
-    def _run_minibatch(self, model, loss, rows, validation, progress, incremental):
+    def _run_minibatch(self, model, progress, task, tasks, halt):
         """Trains the model by mini-batches and sets what fit learns on the way."""
-        if self.early_stopping and validation is None:
-            train, held_out = self._split(rows.y, progress.split_seed)
-            rows, validation = rows.take(train), rows.take(held_out)
+        options, solver, validation = task.options, task.solver, task.validation
         if validation is None and self.scoring is not None:
             raise ValueError(
                 f"scoring={self.scoring!r} needs validation rows: early_stopping=True or X_val."
             )
-        solver = self._solver()
         optimizer = solver.compiled(model.core)
-        averaging = self._averaging()
-        progress.begin_stage(model, solver.rule, optimizer.n_moments, averaging)
-        if averaging is not None and not self.early_stopping:
+        progress.begin_stage(model, solver.rule, optimizer.n_moments, options.averaging)
+        if options.averaging is not None and not self.early_stopping:
             progress.best_params = None  # there may be an older average
-        options = self._options(rows, 1 if incremental else self.max_iter, solver)
         if not options.learning_rate.reacts:
             progress.reduction = 1.0
-        monitor = Monitor(
-            self,
-            rows,
-            options.max_iter,
-            None if validation is None else self._scorer(model, loss, validation),
-            self.early_stopping,
-        )
-        data = as_data(model.core, rows.X, rows.targets, rows.weight)
+        score = None if validation is None else self._scorer(task)
+        monitor = Monitor(tasks, score, self.early_stopping, halt)
         rows_before = progress.n_rows
-        reason = fit_minibatch(model, optimizer, loss, data, progress, options, monitor)
+        reason = fit_minibatch(model, optimizer, task.loss, task.data, progress, options, monitor)
         self.n_iter_ = len(monitor.losses)
         self.t_ = getattr(self, "t_", 0) + progress.n_rows - rows_before
         self.loss_curve_ = list(getattr(self, "loss_curve_", None) or []) + monitor.losses
@@ -336,38 +368,28 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
                 else max(self.validation_scores_, default=-math.inf)
             )
         self.best_loss_ = None if self.early_stopping else progress.patience.best_loss
-        report(self, reason, rows.X, model, incremental=incremental)
-
-        gives_best = self.early_stopping or reason == "interrupted" or averaging is not None
+        gives_best = self.early_stopping or reason == "interrupted" or options.averaging is not None
         if gives_best and progress.best_params is not None:
             progress.give_out(model)
         else:
             progress.params = progress.best_params = None
         vars(self).pop("_progress", None)
-        if self.warm_start or incremental:
+        if self.warm_start or task.incremental:
             self._progress = progress
-        return monitor
+        return reason, ""
 
-    def _run_lbfgs(self, model, loss, rows):
+    def _run_lbfgs(self, model, progress, task, tasks, halt):
         """Trains the model by L-BFGS and sets what fit learns on the way."""
-        monitor = Monitor(self, rows, self.max_iter)
-        solver = self._solver()
+        rows, monitor = task.rows, Monitor(tasks, halt=halt)
         total_weight = rows.X.shape[0] if rows.weight is None else np.sum(rows.weight, dtype=float)
         reason, self.n_iter_, self.loss_, message = fit_lbfgs(
-            model,
-            loss,
-            as_data(model.core, rows.X, rows.targets, rows.weight),
-            float(total_weight),
-            solver,
-            self._options(rows, self.max_iter, solver),
-            monitor,
+            model, task.loss, task.data, float(total_weight), task.solver, task.options, monitor
         )
         for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "_progress"):
             vars(self).pop(name, None)
         self.history_ = joined({}, monitor.history())
         self.best_loss_ = self.loss_
-        report(self, reason, rows.X, model, message=message)
-        return monitor
+        return reason, message
 
     def _options(self, rows, max_iter, solver):
         n_samples = rows.X.shape[0]
@@ -376,7 +398,7 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
                 f"clipped: batch_size={self.batch_size}, n_samples={n_samples}.",
-                stacklevel=CALLER,
+                stacklevel=CALLER + 1,
             )
         if self.normalization == "batch" and batch_size < 2:
             raise ValueError(
@@ -409,90 +431,10 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
             unchecked=rows.unchecked,
         )
 
-    def _scorer(self, model, loss, rows):
-        """What tells score and loss of the model on validation rows."""
-        dtype = model.params.dtype
-        X = rows.X.astype(dtype, copy=False)
-        targets = np.ascontiguousarray(self._encode(rows.y)[0], dtype)
-        weight = None if rows.weight is None else np.ascontiguousarray(rows.weight, dtype)
-        scorer = self._given_scorer(rows)
-
-        def score_and_loss(model):
-            raw = model.predict(X, self.n_threads)
-            value = loss.value(raw, targets, weight)
-            if self.scoring is None:
-                return self._score_raw(raw, rows.y, rows.weight), value
-            return (-value if scorer is None else scorer(model)), value
-
-        return score_and_loss
-
-    def _given_scorer(self, rows):
-        """The score that `scoring` gives a model on these rows; None where there is no scorer."""
-        if self.scoring is None or self.scoring == "loss":
-            return None
-        if isinstance(self.scoring, str) and self.scoring not in get_scorer_names():
-            raise ValueError(
-                "scoring must be 'loss', a callable or one of sklearn.metrics.get_scorer_names(), "
-                f"got {self.scoring!r}."
-            )
-        scorer = check_scoring(self, self.scoring)
-        view = copy.copy(self)  # with the numbers of a model while it is trained
-        vars(view).pop("feature_names_in_", None)  # the rows have been checked, and are an array
-        weights = {} if rows.weight is None else {"sample_weight": rows.weight}
-
-        def score(model):
-            view._set_model(model)
-            value = scorer(view, rows.X, rows.y, **weights)
-            if not isinstance(value, Real):
-                raise ValueError(f"scoring={self.scoring!r} must return a number, got {value!r}.")
-            return float(value)
-
-        return score
-
-    def _split(self, y, seed):
-        """Row numbers of the training and the validation part; stratified for classes."""
-        n_samples = y.shape[0]
-        stratify = self._stratify(y)
-        n_val = math.ceil(self.validation_fraction * n_samples)
-        if n_val > 0:  # two rows at the least, and one of each class
-            n_val = max(n_val, 2, 0 if stratify is None else len(np.unique(stratify)))
-        if n_val == 0 or n_val >= n_samples:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of "
-                f"your dataset: n_samples={n_samples}, "
-                f"validation_fraction={self.validation_fraction}, n_features={self.n_features_in_}."
-            )
-        train, held_out = train_test_split(
-            np.arange(n_samples), test_size=n_val, stratify=stratify, random_state=seed
-        )
-        return train, held_out
-
-    def _check_partial_fit(self):
-        if self._is_lbfgs:
-            raise NotAvailableError(
-                "partial_fit is only available for stochastic optimizers. "
-                f"{self.solver} is not stochastic."
-            )
-        if self.early_stopping:
-            raise NotAvailableError("partial_fit does not support early_stopping=True")
-        averaging = self.averaging
-        kind = AVERAGES.get(averaging) if isinstance(averaging, str) else averaging
-        if getattr(kind, "needs_end", False):
-            raise NotAvailableError(
-                "partial_fit does not know when training will end, which "
-                f"averaging={averaging!r} needs to know."
-            )
-        kind = SCHEDULES.get(self.learning_rate) if isinstance(self.learning_rate, str) else None
-        if getattr(kind or self.learning_rate, "needs_end", callable(self.learning_rate)):
-            raise NotAvailableError(
-                "partial_fit does not know when training will end, which "
-                f"learning_rate={self.learning_rate!r} needs to know."
-            )
-
     # The fitted network ---------------------------------------------------------------------
 
     def _check_fitted(self):
-        if not hasattr(self, "coefs_"):
+        if not (hasattr(self, "coefs_") or self._is_ensemble):
             check_is_fitted(self, "coefs_")  # raises, and says why
 
     def _set_model(self, model):
@@ -543,12 +485,64 @@ class BaseNetwork(ParametersMixin, CallbackSupportMixin, BaseEstimator):
             predictions = model.predict(X, self.n_threads, link, options, unchecked=True)
             if predictions is not None:
                 return predictions
-        if not (is_ready and is_finite(X)):
-            X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False)
+        return self._predict_checked(self._checked_rows(X, is_ready), link, options)
+
+    def _checked_rows(self, X, is_ready=False):
+        """X to predict, as an array or CSR matrix of floats."""
+        if is_ready and is_finite(X):
+            return X
+        return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False)
+
+    def _predict_checked(self, X, link="identity", options=None):
+        model = self._model()
         predictions = model.predict(
             X.astype(model.params.dtype, copy=False), self.n_threads, link, options
         )
         return predictions.astype(np.result_type(X.dtype, predictions.dtype), copy=False)
+
+    def _predict_each(self, X, link="identity", options=None):
+        """Predictions of each network, of an ensemble or alone, (n_networks, n, n_predictions).
+
+        X has been checked.
+        """
+        networks = self.estimators_ if self._is_ensemble else [self]
+        return np.stack([network._predict_checked(X, link, options) for network in networks])
+
+    def _sample(self, X, n_samples, random_state, link="identity", options=None):
+        """Predictions with units dropped at random, (n_samples, n, n_predictions)."""
+        self._check_fitted()
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be an integer >= 1, got {n_samples!r}.")
+        if not (np.any(self.dropout) or self.input_dropout):
+            raise ValueError("predict_samples needs a network with dropout, or input_dropout, > 0.")
+        X = self._checked_rows(X)
+        networks = self.estimators_ if self._is_ensemble else [self]
+        rng = check_random_state(random_state)
+        keys = rng.randint(0, 2**32, size=len(networks), dtype=np.uint32).tolist()
+        samples = []
+        for i, (network, key) in enumerate(zip(networks, keys, strict=True)):
+            n_draws = len(range(i, n_samples, len(networks)))
+            if n_draws:
+                samples.append(network._draw(X, link, options, n_draws, key))
+        return np.concatenate(samples)
+
+    def _draw(self, X, link, options, n_draws, key):
+        fitted = self._model()
+        sizes = [coef.shape[1] for coef in fitted.coefs]
+        layers = self._declare_layers(sizes[:-1], sizes[-1])
+        model = Model(layers, fitted.network.n_in, fitted.params.dtype)
+        model.state = fitted.state
+        model.set_params(fitted.params)
+        drawn = model.predict(
+            X.astype(fitted.params.dtype, copy=False), self.n_threads, link, options,
+            n_draws=n_draws, key=key,
+        )  # fmt: skip
+        return drawn.reshape(n_draws, X.shape[0], -1)
+
+    @property
+    def _is_ensemble(self):
+        """Whether predictions are the mean of several networks'."""
+        return "estimators_" in vars(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -8,20 +8,26 @@ except ImportError:  # scikit-learn < 1.9
         """No callbacks on this version of scikit-learn."""
 
 
-__all__ = ["CallbackSupportMixin", "EpochTasks"]
+__all__ = ["CallbackSupportMixin", "FitTasks"]
 
 
-class EpochTasks:
-    """Tells an estimator's callbacks of the fit and of each epoch; without any, does nothing.
+class FitTasks:
+    """Tells an estimator's callbacks of the fit and of what it consists of; without any, nothing.
 
-    Within a search the fit is a task of the search's, which knows of it, callbacks or not.
+    A fit consists of epochs, or of several starts, each of them of epochs. Within a search the fit
+    is a task of the search's, which knows of it, callbacks or not.
 
     Parameters
     ----------
     estimator : estimator with CallbackSupportMixin
     rows : Rows
         The training data.
-    max_epochs : int
+    n_parts : int
+        Most epochs, or starts.
+    are_parallel : bool
+        Whether the parts are starts, which run side by side.
+    context : sklearn's CallbackContext or None
+        Of a start; the fit makes its own.
 
     Attributes
     ----------
@@ -29,15 +35,28 @@ class EpochTasks:
         Whether somebody wants to know of epochs.
     """
 
-    def __init__(self, estimator, rows, max_epochs):
+    def __init__(self, estimator, rows, n_parts, *, are_parallel=False, context=None):
         self.estimator = estimator
+        self.rows = rows
         metadata = None if rows.weight is None else {"sample_weight": rows.weight}
         self.data = {"X": rows.X, "y": rows.y, "metadata": metadata}
-        self.context = None
-        if hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx"):
-            self.context = estimator._init_callback_context(max_subtasks=max_epochs)
+        self.context = context
+        if context is None and (
+            hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")
+        ):
+            self.context = estimator._init_callback_context(
+                max_subtasks=n_parts, sequential_subtasks=not are_parallel
+            )
+        if self.context is not None:
             self.context.call_on_fit_task_begin(estimator=estimator, **self.data)
         self.has_callbacks = bool(getattr(estimator, "_skl_callbacks", ()))
+
+    def begin_start(self, estimator, number, n_epochs):
+        """The tasks of one of several starts, which trains `estimator`."""
+        context = None
+        if self.context is not None:
+            context = self.context.subcontext("start", task_id=number, max_subtasks=n_epochs)
+        return FitTasks(estimator, self.rows, n_epochs, context=context)
 
     def begin_epoch(self):
         if self.has_callbacks:
@@ -60,7 +79,7 @@ class EpochTasks:
         )
 
     def end(self):
-        """Ends the fit, the estimator being fitted."""
+        """Ends the fit or the start, the estimator being fitted."""
         if self.context is not None:
             self.context.call_on_fit_task_end(
                 estimator=self.estimator, reconstruction_attributes=dict, **self.data

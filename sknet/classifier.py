@@ -206,6 +206,14 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     max_time : float or None, default=None
         Seconds after which training ends, at the end of an epoch. How far it has come by then, and
         so the result, depends on the machine.
+    n_starts : int, default=1
+        Starting points, from which networks are trained at the same time, each on one thread and
+        all on the same rows. The first has the seed `random_state`, if that is an int. With
+        `early_stopping` all share the validation rows of the first.
+    combine : {'best', 'mean'}, default='best'
+        What becomes of several starts: 'best' keeps the network with the best validation score,
+        or without validation rows the lowest loss. 'mean' keeps all and predicts the mean of
+        their probabilities: an ensemble, most often the more accurate one [10]_.
     n_threads : int or None, default=None
         Threads of fit and predict. None takes what the machine has to spare: its cores, but no
         more than OMP_NUM_THREADS, one inside a nested joblib worker, and few for small networks.
@@ -243,6 +251,16 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         Score of the validation rows after each epoch, see `scoring`; None without such rows.
     best_validation_score_ : float or None
         The highest of them.
+    start_seeds_ : ndarray of shape (n_starts,)
+        `random_state` of each start: a single fit with it, and with the same validation rows, has
+        the same bits. Like the next two only with several starts.
+    start_scores_ : ndarray of shape (n_starts,)
+        Validation score of each start, or minus its loss; NaN if it diverged.
+    start_histories_ : list of dict
+        `history_` of each start.
+    estimators_ : list of MLPClassifier
+        Of `combine='mean'` the networks, but for those that diverged. What belongs to one
+        network (`coefs_`, `history_`, `loss_curve_` and so on) is found there.
     t_ : int
         Rows seen in training, over all epochs.
     n_layers_ : int
@@ -290,6 +308,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
        Computation 7, 1995.
     .. [9] Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization",
        ICLR 2018.
+    .. [10] Lakshminarayanan, Pritzel and Blundell, "Simple and scalable predictive uncertainty
+       estimation using deep ensembles", NeurIPS 2017.
 
     Examples
     --------
@@ -360,6 +380,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         averaging: Literal["ema", "swa"] | Averaging | None = None,
         scoring: str | Callable[..., float] | None = None,
         max_time: float | None = None,
+        n_starts: int = 1,
+        combine: Literal["best", "mean"] = "best",
         n_threads: int | None = None,
         dtype: Literal["auto", "float32", "float64"] = "auto",
     ) -> None:
@@ -405,6 +427,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         self.averaging = averaging
         self.scoring = scoring
         self.max_time = max_time
+        self.n_starts = n_starts
+        self.combine = combine
         self.n_threads = n_threads
         self.dtype = dtype
 
@@ -516,6 +540,22 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
 
     # Predictions out ------------------------------------------------------------------------
 
+    def _raw(self, X):
+        """Raw outputs; of an ensemble those whose probabilities are the mean of its members'."""
+        self._check_fitted()
+        if not self._is_ensemble:
+            return self._predict(X)
+        raw = self._predict_each(self._checked_rows(X))
+        if self.out_activation_ == "identity":  # margins
+            return raw.mean(axis=0)
+        if self.out_activation_ == "softmax":
+            return _log_mean(log_softmax(raw, axis=-1))
+        if self._multilabel or self.n_outputs_ == 1:
+            return _log_mean(log_expit(raw)) - _log_mean(log_expit(-raw))
+        log_shares = _log_mean(self._log_shares(raw))
+        rest = np.maximum(-np.expm1(log_shares), np.finfo(raw.dtype).tiny)
+        return log_shares - np.log(rest)
+
     def _labels(self, raw):
         if self._multilabel:
             return (raw > 0).astype(int)
@@ -543,7 +583,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels, or 0/1 indicators.
         """
-        return self._labels(self._predict(X))
+        return self._labels(self._raw(X))
 
     def decision_function(self, X: MatrixLike) -> NDArray[Any]:
         """Raw outputs of the network: the logits.
@@ -557,7 +597,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         scores : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs_)
             Above 0 means `classes_[1]`, or that the label is present.
         """
-        raw = self._predict(X)
+        raw = self._raw(X)
         return raw[:, 0] if raw.shape[1] == 1 and not self._multilabel else raw
 
     @when_available(lambda self: self._check_probabilities())
@@ -575,13 +615,23 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             column is the probability of its label, above 0 and below 1.
         """
         self._check_fitted()
+        link = self._probability_link
+        if link == "identity":
+            return np.exp(self._log_shares(self._raw(X)))
+        if self._is_ensemble:
+            proba = self._predict_each(self._checked_rows(X), link).mean(axis=0)
+        else:
+            proba = self._predict(X, link)
+        return self._below_one(proba) if self._multilabel else proba
+
+    @property
+    def _probability_link(self):
+        """The core's link from raw outputs to probabilities; "identity" where it has none."""
         if self._multilabel:
-            return self._below_one(self._predict(X, "logistic"))
+            return "logistic"
         if self.n_outputs_ == 1:
-            return self._predict(X, "logistic_pair")
-        if self.out_activation_ == "softmax":
-            return self._predict(X, "softmax")
-        return np.exp(self._log_shares(self._predict(X)))
+            return "logistic_pair"
+        return "softmax" if self.out_activation_ == "softmax" else "identity"
 
     @when_available(lambda self: self._check_probabilities())
     def predict_log_proba(self, X: MatrixLike) -> NDArray[Any]:
@@ -596,7 +646,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         log_proba : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        raw = self._predict(X)
+        raw = self._raw(X)
         if self.out_activation_ == "softmax":
             return log_softmax(raw, axis=1)
         if self._multilabel:  # near 1, the logarithm of what predict_proba says
@@ -606,6 +656,55 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
             return log_expit(np.hstack([-raw, raw]))
         return self._log_shares(raw)
 
+    @when_available(lambda self: self._check_probabilities())
+    def predict_samples(
+        self,
+        X: MatrixLike,
+        n_samples: int = 100,
+        *,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> NDArray[Any]:
+        """Probabilities with units dropped at random, as in training: MC-dropout.
+
+        Their spread shows how little the network knows of a row [1]_. Each sample of a row drops
+        other units. Of an ensemble, each member makes its share of the samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        n_samples : int, default=100
+        random_state : int, RandomState instance or None, default=0
+            Which units are dropped; None for others at each call.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_samples, n_rows, n_classes)
+            Each of them as `predict_proba` would return it.
+
+        Raises
+        ------
+        ValueError
+            If X is not usable, or the network has neither `dropout` nor `input_dropout`.
+
+        References
+        ----------
+        .. [1] Gal and Ghahramani, "Dropout as a Bayesian approximation", ICML 2016.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sknet import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> net = MLPClassifier((50,), dropout=0.1, max_iter=1000, random_state=0).fit(X, y)
+        >>> net.predict_samples(X, 20).shape
+        (20, 150, 3)
+        """
+        self._check_fitted()
+        samples = self._sample(X, n_samples, random_state, self._probability_link)
+        if self._probability_link == "identity":
+            return np.exp(self._log_shares(samples))
+        return self._below_one(samples) if self._multilabel else samples
+
     @staticmethod
     def _below_one(proba):
         return np.minimum(proba, np.nextafter(proba.dtype.type(1), 0), out=proba)
@@ -614,7 +713,7 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     def _log_shares(raw):
         """Logarithm of logistic outputs divided by their sum, for 'squared_error'."""
         log_outputs = log_expit(raw)
-        return log_outputs - logsumexp(log_outputs, axis=1, keepdims=True)
+        return log_outputs - logsumexp(log_outputs, axis=-1, keepdims=True)
 
     def _check_probabilities(self):
         """Raises where the loss makes no probabilities."""
@@ -677,3 +776,8 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _log_mean(logarithms):
+    """Logarithm of the mean over the first axis of what these are the logarithms of."""
+    return logsumexp(logarithms, axis=0) - np.log(logarithms.dtype.type(len(logarithms)))

@@ -1,35 +1,62 @@
 """What the end of a fit has to be said about: warnings and errors."""
 
 import warnings
+from dataclasses import dataclass
+from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 
 from sknet.diagnosis import diagnose, is_constant, unscaled_column
 
-__all__ = ["CALLER", "divergence_error", "report"]
+__all__ = ["CALLER", "Ending", "divergence_error", "report"]
 
-CALLER = 7  # frames from a warning up to the user's call, through _fit and what fit is wrapped in
+CALLER = 6  # frames from a warning up to the user's call, through _fit and what fit is wrapped in
 
 
-def report(estimator, reason, X, model, *, incremental=False, message=""):
-    """Warns, or raises, where the way training ended calls for it.
+@dataclass(frozen=True)
+class Ending:
+    """How the training of a network ended.
+
+    Attributes
+    ----------
+    estimator : BaseNetwork
+        Which has that network, if it is usable.
+    reason : str
+        From fit_minibatch or fit_lbfgs.
+    message : str
+        SciPy's account of it.
+    is_usable : bool
+        Whether there are numbers to predict with.
+    n_starts, n_diverged : int
+        How many starts there were, and how many of them are left out because they diverged.
+    """
+
+    estimator: Any
+    reason: str
+    message: str
+    is_usable: bool
+    n_starts: int = 1
+    n_diverged: int = 0
+
+
+def report(ending, task):
+    """Warns where the way training ended calls for it.
 
     Parameters
     ----------
-    estimator : BaseNetwork
-    reason : str
-        From fit_minibatch or fit_lbfgs.
-    X : the training rows
-    model : Model
-        As it is at the end.
-    incremental : bool
-        Whether a single epoch was all that was asked for.
-    message : str
-        SciPy's account of the end.
+    ending : Ending
+        Of a usable network.
+    task : Task
     """
-    if reason == "diverged" and not estimator.early_stopping:
-        raise divergence_error(estimator, X)
+    estimator, reason, X = ending.estimator, ending.reason, task.rows.X
+    if ending.n_diverged:
+        warnings.warn(
+            f"{ending.n_diverged} of {ending.n_starts} starts diverged and are left "
+            f"out. {_divergence_message(estimator, X)}",
+            ConvergenceWarning,
+            stacklevel=CALLER,
+        )
     if reason == "diverged":
         warnings.warn(
             f"{_divergence_message(estimator, X)} Training ended after epoch {estimator.n_iter_}; "
@@ -42,7 +69,7 @@ def report(estimator, reason, X, model, *, incremental=False, message=""):
             "Training interrupted by user. The best parameters so far are kept.",
             stacklevel=CALLER,
         )
-    elif incremental:
+    elif task.incremental:
         return
     elif reason == "max_epochs":
         _warn(
@@ -50,7 +77,6 @@ def report(estimator, reason, X, model, *, incremental=False, message=""):
             "optimization hasn't converged yet.",
             estimator,
             X,
-            model,
         )
     elif reason == "max_time":
         _warn(
@@ -58,27 +84,25 @@ def report(estimator, reason, X, model, *, incremental=False, message=""):
             "and the optimization hasn't converged yet.",
             estimator,
             X,
-            model,
         )
     elif reason == "limit":
         _warn(
-            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {message}. Increase "
-            "max_iter or max_fun, or scale the data.",
+            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {ending.message}. "
+            "Increase max_iter or max_fun, or scale the data.",
             estimator,
             X,
-            model,
         )
-    elif reason == "converged" and is_constant(model, X):
+    elif reason == "converged" and is_constant(estimator._model(), X):
         _warn(
             "Training has ended with a network whose outputs are the same for all rows.",
             estimator,
             X,
-            model,
         )
 
 
-def _warn(text, estimator, X, model):
+def _warn(text, estimator, X):
     """A ConvergenceWarning with what may be the matter."""
+    model = estimator._model()
     # Which units are dead is not told by the weights alone where they are normalised.
     activations = [] if model.norms else estimator._activations(model.coefs[1:])
     reasons = diagnose(estimator, X, model.coefs, model.intercepts, activations, estimator.history_)

@@ -47,6 +47,8 @@ class Loss(Choice):
         Whether the targets may be smoothed.
     has_probabilities : bool
         Whether outputs of a classifier are probabilities.
+    variance_power : float
+        The variance of numbers goes as their mean to this power.
     """
 
     _parameter_constraints: dict = {}
@@ -57,6 +59,7 @@ class Loss(Choice):
     is_one_hot = False
     takes_smoothing = False
     has_probabilities = True
+    variance_power = 0.0
 
     def options(self):
         """What the core's loss is told besides the number of outputs."""
@@ -159,6 +162,7 @@ class Poisson(Loss):
     """
 
     of_numbers = "poisson"
+    variance_power = 1.0
 
     def check_targets(self, y):
         _require(y, y >= 0, ">= 0", "poisson")
@@ -171,6 +175,7 @@ class Gamma(Loss):
     """
 
     of_numbers = "gamma"
+    variance_power = 2.0
 
     def check_targets(self, y):
         _require(y, y > 0, "> 0", "gamma")
@@ -192,6 +197,10 @@ class Tweedie(Loss):
 
     def __init__(self, power: float = 1.5) -> None:
         self.power = power
+
+    @property
+    def variance_power(self):
+        return float(self.power)
 
     @property
     def of_numbers(self):

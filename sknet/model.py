@@ -137,8 +137,12 @@ class Model:
         for scale in self.norms.get("scale", ()):
             scale.fill(1)
 
-    def predict(self, X, n_threads, link="identity", link_options=None, *, unchecked=False):
+    def predict(
+        self, X, n_threads, link="identity", link_options=None, *, unchecked=False, n_draws=0, key=0
+    ):
         """Predictions of X, (n, number of predictions of the link).
+
+        With n_draws > 0, all rows once per draw of the units that are dropped: (n_draws * n, ...).
 
         None, if X is an unchecked array and there is NaN or infinity in it.
 
@@ -152,13 +156,16 @@ class Model:
             What the link needs to know besides the number of outputs.
         unchecked : bool
             Whether nobody has looked for NaN and infinity in X yet.
+        n_draws, key : int
+            How many draws, and which: another key has others.
         """
         link = self.core.LINKS[link](self.network.n_out, **(link_options or {}))
-        out = np.empty((X.shape[0], link.n_predictions), self.core.DTYPE)
+        out = np.empty((max(1, n_draws) * X.shape[0], link.n_predictions), self.core.DTYPE)
         job = self.core.Predictor(
-            self.network, as_data(self.core, X), self.params, self.state, out, link, unchecked
-        )
-        run_job(job, n_threads, work=X.shape[0] * self.network.n_weights)
+            self.network, as_data(self.core, X), self.params, self.state, out, link, unchecked,
+            n_draws, key,
+        )  # fmt: skip
+        run_job(job, n_threads, work=out.shape[0] * self.network.n_weights)
         return None if job.is_aborted else out
 
 

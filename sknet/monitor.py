@@ -4,8 +4,6 @@ import time
 
 import numpy as np
 
-from sknet.callbacks import EpochTasks
-
 __all__ = ["Monitor", "joined"]
 
 COLUMNS = (
@@ -23,14 +21,14 @@ class Monitor:
 
     Parameters
     ----------
-    estimator : estimator
-    rows : Rows
-        The training data, for callbacks.
-    max_epochs : int
+    tasks : FitTasks
+        For callbacks.
     score : callable(Model) -> (float, float), or None
         Validation score and validation loss.
     score_decides : bool
         Whether the score decides about stopping, rather than the training loss.
+    halt : threading.Event or None
+        Once it is set, training is to end.
 
     Attributes
     ----------
@@ -40,9 +38,10 @@ class Monitor:
         Of these, the losses and the validation scores.
     """
 
-    def __init__(self, estimator, rows, max_epochs, score=None, score_decides=False):
-        self._tasks = EpochTasks(estimator, rows, max_epochs)
+    def __init__(self, tasks, score=None, score_decides=False, halt=None):
+        self._tasks = tasks
         self._score = score
+        self._halt = halt
         self.score_decides = score_decides
         self.columns = {name: [] for name in COLUMNS}
         self.losses, self.scores = self.columns["loss"], self.columns["validation_score"]
@@ -52,6 +51,11 @@ class Monitor:
     def watches_epochs(self):
         """Whether somebody looks at the model after each epoch."""
         return self._score is not None or self._tasks.has_callbacks
+
+    @property
+    def is_halted(self):
+        """Whether training is to end at once."""
+        return self._halt is not None and self._halt.is_set()
 
     @property
     def seconds(self):
@@ -83,10 +87,6 @@ class Monitor:
         """Notes the loss of an epoch; returns whether a callback asks to stop."""
         self.losses.append(loss)
         return self._tasks.end_epoch(lambda: _fitted_attributes(model))
-
-    def end(self):
-        """The fit is over, the estimator fitted."""
-        self._tasks.end()
 
     def history(self):
         """Arrays of an element per epoch, by name; what nobody has looked at is left out."""

@@ -17,6 +17,7 @@ from sknet.averaging import AVERAGES, Averaging
 from sknet.choices import chosen
 from sknet.initializers import INITIALIZERS
 from sknet.layers import NORMS
+from sknet.methods import NotAvailableError
 from sknet.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, Optimizer
 from sknet.schedules import SCHEDULES, InvScaling, Schedule, as_schedule
 
@@ -80,6 +81,8 @@ class ParametersMixin:
         "frozen_layers": [None, list, tuple],
         "averaging": [None, StrOptions(set(AVERAGES)), Averaging],
         "max_time": [None, Interval(Real, 0, None, closed="neither")],
+        "n_starts": [Interval(Integral, 1, None, closed="left")],
+        "combine": [StrOptions({"best", "mean"})],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
     }
@@ -102,6 +105,11 @@ class ParametersMixin:
     @property
     def _is_lbfgs(self):
         return self.solver == "lbfgs" or isinstance(self.solver, LBFGS)
+
+    @property
+    def _explores(self):
+        """Whether there are starts to combine, be it a mean of one."""
+        return self.n_starts > 1 or self.combine == "mean"
 
     def _solver(self):
         """The optimizer: for scikit-learn's names with scikit-learn's parameters."""
@@ -231,6 +239,11 @@ class ParametersMixin:
                 f"scoring={self.scoring!r} is for validation rows, which solver='lbfgs' does not "
                 "look at."
             )
+        if self.warm_start and self._explores:
+            raise ValueError(
+                "warm_start=True goes on with one network, got "
+                f"n_starts={self.n_starts}, combine={self.combine!r}."
+            )
         if self.solver in ("sgd", "adam", "lbfgs"):
             return
         defaults = inspect.signature(type(self)).parameters
@@ -241,6 +254,33 @@ class ParametersMixin:
                     f"{name}={value} belongs to solver={owner!r}; with solver={self.solver!r} say "
                     "it in the optimizer object, see sknet.optimizers."
                 )
+
+    def _check_partial_fit(self):
+        if self._is_lbfgs:
+            raise NotAvailableError(
+                "partial_fit is only available for stochastic optimizers. "
+                f"{self.solver} is not stochastic."
+            )
+        if self.early_stopping:
+            raise NotAvailableError("partial_fit does not support early_stopping=True")
+        if self._explores:
+            raise NotAvailableError(
+                "partial_fit trains one network, got "
+                f"n_starts={self.n_starts}, combine={self.combine!r}."
+            )
+        averaging = self.averaging
+        kind = AVERAGES.get(averaging) if isinstance(averaging, str) else averaging
+        if getattr(kind, "needs_end", False):
+            raise NotAvailableError(
+                "partial_fit does not know when training will end, which "
+                f"averaging={averaging!r} needs to know."
+            )
+        kind = SCHEDULES.get(self.learning_rate) if isinstance(self.learning_rate, str) else None
+        if getattr(kind or self.learning_rate, "needs_end", callable(self.learning_rate)):
+            raise NotAvailableError(
+                "partial_fit does not know when training will end, which "
+                f"learning_rate={self.learning_rate!r} needs to know."
+            )
 
 
 @functools.lru_cache(maxsize=128, typed=True)

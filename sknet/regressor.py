@@ -1,12 +1,13 @@
 """MLPRegressor: numbers in, numbers out."""
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
@@ -25,6 +26,7 @@ from sknet.typing import (
     ScheduleName,
     SolverName,
 )
+from sknet.uncertainty import Calibration
 
 __all__ = ["MLPRegressor"]
 
@@ -190,10 +192,19 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
     scoring : str, callable or None, default=None
         Score of the validation rows, for `early_stopping` or `X_val`: one of
         `sklearn.metrics.get_scorer_names()`, a callable `(estimator, X, y)`, higher being better,
-        or 'loss', which is minus the loss without penalties. None is R^2.
+        or 'loss', which is minus the loss without penalties. None is what `score` returns: R^2,
+        for quantiles D^2.
     max_time : float or None, default=None
         Seconds after which training ends, at the end of an epoch. How far it has come by then, and
         so the result, depends on the machine.
+    n_starts : int, default=1
+        Starting points, from which networks are trained at the same time, each on one thread and
+        all on the same rows. The first has the seed `random_state`, if that is an int. With
+        `early_stopping` all share the validation rows of the first.
+    combine : {'best', 'mean'}, default='best'
+        What becomes of several starts: 'best' keeps the network with the best validation score,
+        or without validation rows the lowest loss. 'mean' keeps all and predicts the mean of
+        their predictions: an ensemble, most often the more accurate one [10]_.
     n_threads : int or None, default=None
         Threads of fit and predict. None takes what the machine has to spare: its cores, but no
         more than OMP_NUM_THREADS, one inside a nested joblib worker, and few for small networks.
@@ -229,6 +240,21 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         Score of the validation rows after each epoch, see `scoring`; None without such rows.
     best_validation_score_ : float or None
         The highest of them.
+    start_seeds_ : ndarray of shape (n_starts,)
+        `random_state` of each start: a single fit with it, and with the same validation rows, has
+        the same bits. Like the next two only with several starts.
+    start_scores_ : ndarray of shape (n_starts,)
+        Validation score of each start, or minus its loss; NaN if it diverged.
+    start_histories_ : list of dict
+        `history_` of each start.
+    estimators_ : list of MLPRegressor
+        Of `combine='mean'` the networks, but for those that diverged. What belongs to one
+        network (`coefs_`, `history_`, `loss_curve_` and so on) is found there.
+    residual_std_ : float or ndarray of shape (n_outputs,)
+        Standard deviation of the noise: what squared errors on the validation rows have beyond
+        the spread of an ensemble's members; for 'poisson', 'gamma' and 'tweedie' in units of the
+        standard deviation that goes with the mean. Without validation rows that of the training
+        rows, which is too small, and only of an ensemble.
     t_ : int
         Rows seen in training, over all epochs.
     n_layers_ : int
@@ -277,6 +303,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
        Computation 7, 1995.
     .. [9] Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization",
        ICLR 2018.
+    .. [10] Lakshminarayanan, Pritzel and Blundell, "Simple and scalable predictive uncertainty
+       estimation using deep ensembles", NeurIPS 2017.
 
     Examples
     --------
@@ -341,6 +369,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         averaging: Literal["ema", "swa"] | Averaging | None = None,
         scoring: str | Callable[..., float] | None = None,
         max_time: float | None = None,
+        n_starts: int = 1,
+        combine: Literal["best", "mean"] = "best",
         n_threads: int | None = None,
         dtype: Literal["auto", "float32", "float64"] = "auto",
     ) -> None:
@@ -384,6 +414,8 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         self.averaging = averaging
         self.scoring = scoring
         self.max_time = max_time
+        self.n_starts = n_starts
+        self.combine = combine
         self.n_threads = n_threads
         self.dtype = dtype
 
@@ -416,13 +448,21 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         values = self._shaped(values)
         if self._n_levels > 1:
             values = np.sort(values, axis=-1)
-        return self._r2(values, y, sample_weight)
+        return self._score_predictions(values, y, sample_weight)
 
-    def _r2(self, predictions, y, sample_weight):
-        """R^2, of the quantile in the middle where there are several."""
-        if self._n_levels > 1:
-            predictions = predictions[..., self._n_levels // 2]
-        return float(r2_score(y, predictions, sample_weight=sample_weight))
+    def _score_predictions(self, predictions, y, sample_weight):
+        """R^2; of quantiles D^2, since R^2 would have them all predict the mean."""
+        loss = self._loss()
+        if not isinstance(loss, Quantile):
+            return float(r2_score(y, predictions, sample_weight=sample_weight))
+        levels = loss.options()["levels"]
+        if self._n_levels == 1:
+            predictions = predictions[..., None]
+        scores = [
+            d2_pinball_score(y, predictions[..., i], alpha=level, sample_weight=sample_weight)
+            for i, level in enumerate(levels)
+        ]
+        return float(np.mean(scores))
 
     @property
     def _n_levels(self):
@@ -438,7 +478,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
     def score(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Coefficient of determination R^2 of the predictions.
 
-        Of several quantiles the one in the middle counts.
+        For quantiles it is D^2, the mean over the levels of `sklearn.metrics.d2_pinball_score`.
 
         Parameters
         ----------
@@ -449,26 +489,215 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         Returns
         -------
         score : float
-            1 is perfect, 0 as good as the mean of y.
+            1 is perfect, 0 as good as the mean of y, or its quantile.
         """
-        return self._r2(self.predict(X), y, sample_weight)
+        return self._score_predictions(self.predict(X), y, sample_weight)
 
-    def predict(self, X: MatrixLike) -> NDArray[Any]:
+    def predict(
+        self, X: MatrixLike, return_std: bool = False
+    ) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
         """Predict the target of each row.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return also the standard deviation of y around its prediction: the spread
+            of the members of an ensemble, and the noise (`residual_std_`). Needs
+            `combine="mean"` or validation rows.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             With several quantile levels (n_samples, n_levels) or
             (n_samples, n_outputs, n_levels).
+        std : ndarray of the shape of y
+            Only with `return_std=True`.
+
+        Raises
+        ------
+        ValueError
+            If X is not usable, or nothing is known of the standard deviation.
         """
         self._check_fitted()
+        if return_std:
+            return self._predict_with_std(X)
+        if self._is_ensemble:
+            return self._shaped(self._predict_networks(self._checked_rows(X)).mean(axis=0))
         options = getattr(self, "_link_options", None)
         return self._shaped(self._predict(X, self.out_activation_, options))
+
+    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> NDArray[Any]:
+        """Predict an interval for the target of each row.
+
+        Of new rows from where the validation rows came from, at least the part `coverage` has y
+        inside, in the mean over such fits: intervals are calibrated on the validation rows
+        (split-conformal prediction), which must not have been used otherwise. With several
+        quantile levels the lowest and the highest are widened (or narrowed) [1]_; else intervals
+        are as wide as `predict(X, return_std=True)` says, times a number [2]_.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        coverage : float, default=0.9
+            Between 0 and 1.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            Lower and upper end.
+
+        Raises
+        ------
+        ValueError
+            If the network was fitted without validation rows (`early_stopping=True` or `X_val`),
+            or with too few for this coverage: 0.9 needs 9, 0.99 needs 99.
+
+        Notes
+        -----
+        Early stopping chooses the epoch by the same rows, which makes intervals a little narrow
+        where they are few.
+
+        References
+        ----------
+        .. [1] Romano, Patterson and Candes, "Conformalized quantile regression", NeurIPS 2019.
+        .. [2] Lei et al., "Distribution-free predictive inference for regression", JASA 113, 2018,
+           section 5.2.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sknet import MLPRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.uniform(-1, 1, size=(2000, 1))
+        >>> y = X[:, 0] + rng.normal(scale=0.1, size=2000)
+        >>> net = MLPRegressor((16,), early_stopping=True, random_state=0).fit(X[:1000], y[:1000])
+        >>> lower, upper = net.predict_interval(X[1000:], coverage=0.9).T
+        >>> 0.85 < ((lower <= y[1000:]) & (y[1000:] <= upper)).mean() < 0.95
+        np.True_
+        """
+        self._check_fitted()
+        if not (isinstance(coverage, Real) and 0 < coverage < 1):
+            raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
+        calibration = getattr(self, "_calibration", None)
+        if calibration is None or not calibration.is_held_out:
+            raise ValueError(
+                "predict_interval needs a fit with validation rows: early_stopping=True or X_val."
+            )
+        margin = calibration.margin(float(coverage))
+        predictions = self._predict_networks(self._checked_rows(X))
+        if self._n_levels > 1:
+            lower, upper = self._outer_quantiles(predictions)
+        else:
+            lower = upper = predictions.mean(axis=0)
+            spread, variance = self._spread_and_variance(predictions)
+            margin = margin * calibration.deviation(spread, variance)
+        lower, upper = lower - margin, upper + margin
+        if self.out_activation_ == "exp":
+            lower = np.maximum(lower, 0)
+        middle = (lower + upper) / 2  # where both have been narrowed past one another
+        interval = np.stack([np.minimum(lower, middle), np.maximum(upper, middle)], axis=-1)
+        return interval[:, 0] if interval.shape[1] == 1 else interval
+
+    def predict_samples(
+        self,
+        X: MatrixLike,
+        n_samples: int = 100,
+        *,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> NDArray[Any]:
+        """Predictions with units dropped at random, as in training: MC-dropout.
+
+        Their spread shows how little the network knows of a row [1]_. Each sample of a row drops
+        other units. Of an ensemble, each member makes its share of the samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_rows, n_features)
+        n_samples : int, default=100
+        random_state : int, RandomState instance or None, default=0
+            Which units are dropped; None for others at each call.
+
+        Returns
+        -------
+        samples : ndarray of shape (n_samples, n_rows) or (n_samples, n_rows, n_outputs)
+            Each of them as `predict` would return it.
+
+        Raises
+        ------
+        ValueError
+            If X is not usable, or the network has neither `dropout` nor `input_dropout`.
+
+        References
+        ----------
+        .. [1] Gal and Ghahramani, "Dropout as a Bayesian approximation", ICML 2016.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sknet import MLPRegressor
+        >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
+        >>> net = MLPRegressor((50,), dropout=0.1, max_iter=1000, random_state=0).fit(X, X[:, 0])
+        >>> net.predict_samples(X, 20).shape
+        (20, 200)
+        """
+        options = getattr(self, "_link_options", None)
+        samples = self._sample(X, n_samples, random_state, self.out_activation_, options)
+        return np.stack([self._shaped(sample) for sample in samples])
+
+    # Uncertainty ----------------------------------------------------------------------------
+
+    def _predict_networks(self, X):
+        """Predictions of each network, (n_networks, n, n_predictions), for X that is checked."""
+        return self._predict_each(X, self.out_activation_, getattr(self, "_link_options", None))
+
+    def _predict_with_std(self, X):
+        calibration = getattr(self, "_calibration", None)
+        if self._n_levels > 1:
+            raise ValueError("return_std=True is for a single prediction, got several quantiles.")
+        if calibration is None:
+            raise ValueError(
+                "return_std=True needs combine='mean' or a fit with validation rows: "
+                "early_stopping=True or X_val."
+            )
+        predictions = self._predict_networks(self._checked_rows(X))
+        deviation = calibration.deviation(*self._spread_and_variance(predictions))
+        return self._shaped(predictions.mean(axis=0)), self._shaped(deviation)
+
+    def _spread_and_variance(self, predictions):
+        """Variance among networks, and the variance function of the loss, (n, n_outputs) each."""
+        power = self._loss().variance_power
+        return predictions.var(axis=0), predictions.mean(axis=0) ** power
+
+    def _outer_quantiles(self, predictions):
+        """The lowest and the highest quantile, (n, n_outputs) each."""
+        mean = predictions.mean(axis=0)
+        mean = mean.reshape(len(mean), -1, self._n_levels)
+        return mean[..., 0], mean[..., -1]
+
+    def _calibrate(self, task):
+        """Compares predictions with y: of the validation rows, or of the training rows.
+
+        The latter tell an ensemble's noise, though too little of it, but no intervals.
+        """
+        vars(self).pop("_calibration", None)
+        vars(self).pop("residual_std_", None)
+        is_held_out = task.validation is not None
+        rows = task.validation if is_held_out else task.rows
+        if not (is_held_out or (self._is_ensemble and self._n_levels == 1)):
+            return
+        predictions = self._predict_networks(rows.X).astype(float)
+        y = rows.targets.astype(float)
+        if self._n_levels > 1:
+            ends = self._outer_quantiles(predictions)
+            self._calibration = Calibration.of_quantiles(y, *ends, rows.weight)
+            return
+        spread, variance = self._spread_and_variance(predictions)
+        self._calibration = Calibration.of_means(
+            y, predictions.mean(axis=0), spread, variance, rows.weight, is_held_out
+        )
+        deviation = np.sqrt(self._calibration.dispersion)
+        self.residual_std_ = float(deviation[0]) if len(deviation) == 1 else deviation
 
     @when_available(lambda self: self._check_partial_fit())
     @fitting

@@ -35,6 +35,13 @@ class Rows:
     targets: np.ndarray | None = None
     unchecked: bool = False
 
+    def convert(self, targets, dtype):
+        """Makes X and weights of this dtype, and takes in the targets."""
+        self.X = self.X.astype(dtype, copy=False)
+        self.targets = np.ascontiguousarray(targets, dtype)
+        if self.weight is not None:
+            self.weight = np.ascontiguousarray(self.weight, dtype)
+
     def take(self, numbers):
         """The rows of these numbers."""
         return Rows(

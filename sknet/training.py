@@ -1,178 +1,20 @@
 """Training: the loop over epochs of mini-batches, and L-BFGS."""
 
 import copy
-import functools
 import math
-from dataclasses import dataclass, field
-from numbers import Integral
 
 import numpy as np
 from scipy import optimize
-from sklearn.utils import check_random_state
 
-from sknet.averaging import Averaging
-from sknet.schedules import Adaptive, ReduceOnPlateau, Schedule, When
-from sknet.stopping import Patience
+from sknet.schedules import Adaptive, ReduceOnPlateau, When
 from sknet.threads import Team, single_threaded_blas
 
-__all__ = ["Progress", "TrainingOptions", "fit_lbfgs", "fit_minibatch"]
+__all__ = ["fit_lbfgs", "fit_minibatch"]
 
 STOPPED_BY_CALLBACK = 99  # SciPy's status
 LBFGS_ROWS = 2048  # rows per pass of L-BFGS: bounds its memory, whatever the number of rows
 CALL_WORK = 1e9  # multiply-adds of a call of the core for several epochs: 10 to 20 ms
 CALL_ROWS = 1e6  # and rows: bounds the memory for their orders
-STREAM = 21  # names the family of random numbers; another gives other weights from the same seed
-
-
-@dataclass
-class Progress:
-    """All that training needs to go on where it stopped, bit for bit.
-
-    Attributes
-    ----------
-    weights_rng : numpy.random.Generator
-        Draws the initial weights.
-    split_seed : int
-        Fixed for the whole training: the same validation rows at every continuation.
-    key : int
-        With the number of the epoch it names the random numbers of an epoch: order and dropout.
-    moments : ndarray of shape (n_moments, n_params)
-    rule : str
-        Of the optimizer whose moments these are, and of an average among them.
-    reduction : float
-        What the learning rate has been reduced by because training stalled.
-    n_updates, n_epochs, n_rows : int
-        Mini-batches, epochs and rows seen.
-    patience, plateau : Patience
-        Since the beginning, and since the learning rate was last reduced, for ReduceOnPlateau.
-    params, best_params : ndarray of shape (n_params,) or None
-        The latest parameters, and what was given out instead of them: the best ones by what
-        decides about stopping, or their average.
-    state, best_state : ndarray of shape (n_state,) or None
-        The running statistics of normalising layers that go with them.
-    average : ndarray of shape (n_params,) or None
-        Of the parameters behind the last `n_averaged` epochs, for SWA.
-    """
-
-    weights_rng: np.random.Generator
-    split_seed: int
-    key: int
-    moments: np.ndarray | None = None
-    rule: str = ""
-    reduction: float = 1.0
-    n_updates: int = 0
-    n_epochs: int = 0
-    n_rows: int = 0
-    patience: Patience = field(default_factory=Patience)
-    plateau: Patience = field(default_factory=Patience)
-    params: np.ndarray | None = None
-    best_params: np.ndarray | None = None
-    state: np.ndarray | None = None
-    best_state: np.ndarray | None = None
-    average: np.ndarray | None = None
-    n_averaged: int = 0
-
-    @classmethod
-    def begin(cls, random_state):
-        """A new start from what scikit-learn takes for random_state; a RandomState is asked once.
-
-        Weights, split and epochs have streams of their own: another architecture sees the rows
-        in the same order.
-        """
-        if isinstance(random_state, Integral):
-            weights, split_seed, key = _seeds_of_number(random_state)
-        else:
-            weights, split_seed, key = _seeds(check_random_state(random_state))
-        return cls(np.random.default_rng(weights), split_seed, key)
-
-    def begin_stage(self, model, rule, n_moments, averaging=None):
-        """Gets ready for an optimizer: its moments are kept, in a copy, or begin at zero.
-
-        An average that is made in the compiled loop is one moment more; it begins with the
-        parameters.
-        """
-        self.average, self.n_averaged = None, 0
-        has_average = averaging is not None and averaging.decay > 0
-        rule += f", {averaging}" * has_average
-        moments = model.core.empty(n_moments + has_average, model.network.n_params)
-        if self.moments is None or self.rule != rule:
-            moments.fill(0)
-            moments[n_moments:] = model.params
-            self.rule = rule
-            self.n_updates = 0
-            self.reduction = 1.0
-        else:
-            moments[...] = self.moments
-        self.moments = moments
-
-    def keep_best(self, model):
-        """Copies the model's numbers to the best ones."""
-        if self.best_params is None:
-            self.best_params = model.params.copy()
-        else:
-            self.best_params[...] = model.params
-        self.best_state = model.state.copy()
-
-    def give_out(self, model):
-        """Puts what is given out, kept by keep_best(), in place of the model's latest numbers."""
-        self.params, self.state = model.params.copy(), model.state.copy()
-        model.params[...] = self.best_params
-        if self.best_state is not None:
-            model.state[...] = self.best_state
-
-    def take_back(self, model):
-        """The model's latest numbers again, if it has those that were given out."""
-        if self.best_params is not None and np.array_equal(model.params, self.best_params):
-            model.params[...], model.state[...] = self.params, self.state
-
-    def copy(self):
-        """A copy to train on without touching this one; the moments are left to begin_stage()."""
-        return copy.deepcopy(self, {id(self.moments): self.moments})
-
-
-def _seeds(random_state):
-    """A seed for the weights, and two numbers, for the split and for the epochs."""
-    entropy = random_state.randint(0, 2**32, size=4, dtype=np.uint32)
-    seeds = np.random.SeedSequence(entropy.tolist(), spawn_key=(STREAM,))
-    weights, split, epochs = seeds.spawn(3)
-    return weights, int(split.generate_state(1)[0]), int(epochs.generate_state(1)[0])
-
-
-@functools.lru_cache(maxsize=128)  # a RandomState takes as long to make as a small epoch
-def _seeds_of_number(number):
-    return _seeds(check_random_state(number))
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What the estimator's parameters say about training, checked; names as there.
-
-    A norm of 0 is no limit; `frozen` has the numbers of dense layers. `mean_weight` is 0 to divide
-    each mini-batch by the sum of its own weights, as scikit-learn does, else it is divided by its
-    number of rows times this.
-    `unchecked` says that X may hold NaN or infinity, which the first epoch will show.
-    """
-
-    alpha: float
-    l1: float
-    weight_decay: float
-    max_norm: float
-    clip_norm: float
-    frozen: list
-    averaging: Averaging | None
-    mixup: float
-    batch_size: int
-    shuffle: bool
-    learning_rate: Schedule
-    learning_rate_init: float
-    max_iter: int
-    max_time: float
-    tol: float
-    n_iter_no_change: float
-    n_threads: int | None
-    unchecked: bool
-    mean_weight: float
-    verbose: bool
 
 
 def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
@@ -228,6 +70,8 @@ def _train_epochs(team, trainer, model, loss, progress, options, monitor):
     data, epoch = trainer.data, 0
     products = 3 * model.network.n_weights
     while epoch < options.max_iter:
+        if monitor.is_halted:
+            return "interrupted"
         try:
             n_epochs = _epochs_at_once(progress, options, monitor, data.n_samples, products)
             n_epochs = min(n_epochs, options.max_iter - epoch)
@@ -250,7 +94,7 @@ def _train_epochs(team, trainer, model, loss, progress, options, monitor):
             for mean_loss in losses:
                 epoch += 1
                 if options.verbose:
-                    print(f"Iteration {epoch}, loss = {mean_loss:.8f}")
+                    print(f"{options.label}Iteration {epoch}, loss = {mean_loss:.8f}")
                 if options.averaging is not None:
                     done = epoch / options.max_iter
                     options.averaging.note_epoch(progress, model.params, done)
@@ -259,7 +103,7 @@ def _train_epochs(team, trainer, model, loss, progress, options, monitor):
                     shown = _shown(team, model, loss, data, progress, options)
                 score = monitor.score(shown)
                 if options.verbose and score is not None:
-                    print(f"Validation score: {score:f}")
+                    print(f"{options.label}Validation score: {score:f}")
                 deciding = score if monitor.score_decides else None
                 is_best = progress.patience.update(mean_loss, deciding, options.tol)
                 if is_best and monitor.score_decides:
@@ -388,7 +232,8 @@ def _reduce_on_plateau(progress, options, mean_loss, score):
             progress.reduction * schedule.factor, schedule.lowest / options.learning_rate_init
         )
         if options.verbose:
-            print(f"Setting learning rate to {options.learning_rate_init * progress.reduction:f}")
+            learning_rate = options.learning_rate_init * progress.reduction
+            print(f"{options.label}Setting learning rate to {learning_rate:f}")
 
 
 def _ends_for_good(progress, options, what):
@@ -403,10 +248,10 @@ def _ends_for_good(progress, options, what):
         progress.reduction /= 5
         progress.patience.n_bad_epochs = 0
         if options.verbose:
-            print(f"{message} Setting learning rate to {learning_rate / 5:f}")
+            print(f"{options.label}{message} Setting learning rate to {learning_rate / 5:f}")
         return False
     if options.verbose:
-        print(message + " Learning rate too small." * adaptive + " Stopping.")
+        print(options.label + message + " Learning rate too small." * adaptive + " Stopping.")
     return True
 
 
@@ -477,11 +322,11 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
         n_iter += 1
         value = float(intermediate_result.fun)
         if options.verbose:
-            print(f"Iteration {n_iter}, loss = {value:.8f}")
+            print(f"{options.label}Iteration {n_iter}, loss = {value:.8f}")
         model.params[...] = intermediate_result.x
         monitor.note_epochs(1)
         is_late = monitor.seconds >= options.max_time
-        if monitor.end_epoch(model, value) or is_late:
+        if monitor.end_epoch(model, value) or is_late or monitor.is_halted:
             raise StopIteration
         if n_iter < options.max_iter:
             monitor.begin_epoch()
@@ -510,6 +355,7 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
             message = result.message
             if result.status == STOPPED_BY_CALLBACK:
                 reason = "max_time" if is_late else "stopped"
+                reason = "interrupted" if monitor.is_halted else reason
             elif not result.success:
                 reason = "limit"
         except KeyboardInterrupt:

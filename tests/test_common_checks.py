@@ -79,6 +79,8 @@ EXPECTED_FAILURES = {
     ("mixup", 0.2, None): dict.fromkeys(_WEIGHT_EQUIVALENCE, _OTHER_NUMBERS),
     ("normalization", "batch", None): {},
     ("normalization", "layer", None): {},
+    ("n_starts", 3, None): {},
+    ("combine", "mean", None): {},
     ("averaging", "ema", None): {},
     ("averaging", "swa", None): {},
     ("dropout", 0.1, None): dict.fromkeys(_WEIGHT_EQUIVALENCE, _OTHER_NUMBERS),
@@ -100,7 +102,11 @@ def expected_failures(estimator):
 
 
 @parametrize_with_checks(
-    [MLPClassifier(), MLPRegressor(), MLPClassifier(**SMALL), MLPRegressor(**SMALL)]
+    [
+        Estimator(**params)
+        for params in ({}, SMALL, {"n_starts": 2, "combine": "mean"})
+        for Estimator in (MLPClassifier, MLPRegressor)
+    ]
 )
 def test_without_any_expected_failure(estimator, check):
     check(estimator)

@@ -133,7 +133,11 @@ def test_several_quantiles():
     assert (np.diff(predictions, axis=1) >= 0).all()
     below = (AMOUNT[:, None] < predictions).mean(axis=0)
     assert_allclose(below, LEVELS, atol=0.06)
-    assert net.score(X, AMOUNT) == metrics.r2_score(AMOUNT, predictions[:, 1])
+    parts = [
+        metrics.d2_pinball_score(AMOUNT, predictions[:, i], alpha=level)
+        for i, level in enumerate(LEVELS)
+    ]
+    assert net.score(X, AMOUNT) == np.mean(parts)
     values = [pinball(level)(AMOUNT, predictions[:, i], None) for i, level in enumerate(LEVELS)]
     assert net.loss_ == pytest.approx(np.mean(values), rel=0.02)  # before the last updates
     again = pickle.loads(pickle.dumps(net))
@@ -163,9 +167,19 @@ def test_several_quantiles_of_several_outputs():
     assert_same_bits(quantiles(levels=[0.2]), quantiles(levels=0.2))
 
 
-def test_several_quantiles_stop_early_by_the_middle_one():
-    net = quantiles(early_stopping=True, max_iter=20)
-    assert len(net.validation_scores_) == 20
+@pytest.mark.parametrize("levels", [LEVELS, 0.9])
+def test_quantiles_stop_early_by_their_pinball_loss(levels):
+    """R^2 is best for the mean: it would stop before a high quantile has risen."""
+    rows = {"X_val": X[:50], "y_val": AMOUNT[:50]}
+    net = MLPRegressor((8,), loss=Quantile(levels), early_stopping=True, max_iter=50)
+    net.set_params(random_state=0, learning_rate_init=0.02, n_iter_no_change=50)
+    net.fit(X[50:], AMOUNT[50:], **rows)
+    assert net.score(*rows.values()) == max(net.validation_scores_)
+    lowest = np.argmin(net.history_["validation_loss"])
+    assert np.argmax(net.validation_scores_) == lowest or np.size(levels) > 1
+
+
+def test_training_of_quantiles_goes_on():
     net = quantiles(max_iter=3, warm_start=True).fit(X, AMOUNT)
     assert_same_bits(net, quantiles(max_iter=6))
 

@@ -52,6 +52,8 @@ for _extras in EXTRAS.values():
         "averaging": None,
         "scoring": None,
         "max_time": None,
+        "n_starts": 1,
+        "combine": "best",
         "n_threads": None,
         "dtype": "auto",
     }
@@ -206,7 +208,9 @@ def test_every_parameter_and_attribute_is_documented(name):
     assert entries["Parameters"] == parameters
     net = Estimator((3,), max_iter=2, early_stopping=True, normalization="batch")
     net.fit(X, target(name))
-    fitted = {a for a in vars(net) if a.endswith("_") and not a.startswith("_")}
+    ensemble = clone(net).set_params(n_starts=2, combine="mean").fit(X, target(name))
+    names = {*vars(net), *vars(ensemble)}
+    fitted = {a for a in names if a.endswith("_") and not a.startswith("_")}
     assert set(entries["Attributes"]) == fitted | {"feature_names_in_"}
     for method in ("fit", "partial_fit", "predict", "score"):
         assert inspect.getdoc(getattr(Estimator, method))

@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 
 import sknet
 from sknet._core import load
-from sknet.training import Progress
+from sknet.progress import Progress
 
 pytest.importorskip("sklearn", minversion="1.7")  # sample_weight and loss="poisson" begin there
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

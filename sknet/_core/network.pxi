@@ -205,13 +205,16 @@ cdef class Network:
             )
             (<Layer> self.steps[i].layer).forward(&rows)
 
-    cdef void predict(self, Workspace* ws, Py_ssize_t n) noexcept nogil:
-        """Rows 0..n through all steps, after training."""
+    cdef void predict(self, Workspace* ws, Py_ssize_t n, bint samples) noexcept nogil:
+        """Rows 0..n through all steps, after training; `samples` says that units are dropped."""
         cdef Py_ssize_t i
         cdef Rows rows
         for i in range(self.n_steps):
             self.view(i, ws, 0, n, &rows)
-            (<Layer> self.steps[i].layer).predict(&rows)
+            if samples:
+                (<Layer> self.steps[i].layer).sample(&rows)
+            else:
+                (<Layer> self.steps[i].layer).predict(&rows)
 
     cdef void backward(self, Workspace* ws, Py_ssize_t first, Py_ssize_t n, Py_ssize_t block) noexcept nogil:
         """Gradients of rows first..first + n, from dY of the last step down."""

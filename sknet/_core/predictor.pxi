@@ -8,6 +8,8 @@ cdef enum:
 cdef class Predictor(Job):
     """out (n_samples, link.n_predictions) = predictions, or raw outputs where there is no link.
 
+    With n_draws > 0, out (n_draws * n_samples, link.n_predictions) has all rows once per draw of
+    the units that are dropped, as in training; `key` names the draws.
     Where dense X may hold NaN or infinity, `looks` has each block looked through before its
     products; if there are any, the job is aborted.
     """
@@ -20,7 +22,8 @@ cdef class Predictor(Job):
     cdef real_t[::1] shared
     cdef real_t[:, :] scratch  # (size, ...) per worker: X made dense, all slots, layer scratch
     cdef Py_ssize_t[::1] rows    # (n_samples) row numbers of sparse X
-    cdef Py_ssize_t block_rows, width
+    cdef Py_ssize_t block_rows, width, n_draws
+    cdef uint64_t key
     cdef bint looks
     cdef bint densifies  # sparse X, for a first layer that wants it dense
     cdef Workspace workspace
@@ -30,7 +33,7 @@ cdef class Predictor(Job):
     def __init__(
         self, Network network not None, Data data not None, const real_t[::1] params not None,
         const real_t[::1] state not None, real_t[:, ::1] out not None, Link link=None,
-        bint looks=False,
+        bint looks=False, Py_ssize_t n_draws=0, uint64_t key=0,
     ):
         if network.n_in != data.n_features:
             raise ValueError(f"X has {data.n_features} columns, the network takes {network.n_in}")
@@ -41,8 +44,12 @@ cdef class Predictor(Job):
             raise ValueError(
                 f"the link takes {self.link.n_outputs} columns, the network has {network.n_out}"
             )
-        if out.shape[0] != data.n_samples or out.shape[1] != self.link.n_predictions:
+        if (
+            out.shape[0] != max(1, n_draws) * data.n_samples
+            or out.shape[1] != self.link.n_predictions
+        ):
             raise ValueError("out must have a row per row of X and a column per prediction")
+        self.n_draws, self.key = n_draws, key
         self.network, self.data, self.out = network, data, out
         self.looks = looks and not data.is_sparse
         self.params = params
@@ -81,8 +88,9 @@ cdef class Predictor(Job):
 
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
-        cdef Py_ssize_t block, first, n, i, n_steps = self.network.n_steps
+        cdef Py_ssize_t block, draw, first, n, i, n_steps = self.network.n_steps
         cdef Py_ssize_t n_blocks = (self.data.n_samples + self.block_rows - 1) // self.block_rows
+        cdef Py_ssize_t n_turns = n_blocks * max(1, self.n_draws)
         cdef real_t* next_block = &self.scratch[rank, 0]
         cdef real_t* X
         # The tables of slots stand at the front of this worker's scratch.
@@ -102,14 +110,15 @@ cdef class Predictor(Job):
         ws.ahead = NULL
         ws.sparse = NULL
         ws.numbers = NULL
-        ws.key = 0
         if ws.shared != NULL and self.prepare(rank):
             return
         while True:
-            block = team_next(&self.team, rank, n_blocks, NULL)
-            if block == n_blocks or team_is_aborted(&self.team):
+            block = team_next(&self.team, rank, n_turns, NULL)
+            if block == n_turns or team_is_aborted(&self.team):
                 break
-            first = block * self.block_rows
+            draw = block // n_blocks
+            first = (block - draw * n_blocks) * self.block_rows
+            ws.key = mix_key(self.key, block)
             n = min(self.block_rows, self.data.n_samples - first)
             ws.n = n
             if not self.data.is_sparse:
@@ -123,5 +132,7 @@ cdef class Predictor(Job):
             else:
                 self.data.gather_X(n, &self.rows[first], X)
                 ws.X = X
-            self.network.predict(&ws, n)
-            self.link.predict(n, ws.Y[n_steps - 1], &self.out[first, 0])
+            self.network.predict(&ws, n, self.n_draws > 0)
+            self.link.predict(
+                n, ws.Y[n_steps - 1], &self.out[draw * self.data.n_samples + first, 0]
+            )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from driver import as_real, close, predict, train
+from driver import as_real, close, make_data, predict, train, work
 from scipy import stats
 from scipy.special import expit
 
@@ -151,6 +151,35 @@ def test_dropout_mask_is_a_function_of_its_place(core):
     assert 0.6 < second.mean() < 0.8
     reference = masks(REGISTRY, key=5)
     assert ((reference == 0) == (mask == 0)).all()
+
+
+def draws(core, rows, layers, n_draws, key=0, size=1):
+    """Predictions with units dropped, (n_draws, n, n_out), of layers without parameters."""
+    network = core.Network(layers)
+    params, n = core.empty(network.n_params), len(rows)
+    out = np.full((n_draws * n, network.n_out), np.nan, core.DTYPE)
+    job = core.Predictor(
+        network, make_data(core, rows), params, network.initial_state(), out, None, False,
+        n_draws, key,
+    )  # fmt: skip
+    work(job, size)
+    return out.reshape(n_draws, n, -1)
+
+
+def test_drawn_units_are_dropped_as_in_training(core):
+    """Rows, samples and blocks of rows have masks of their own; other layers predict."""
+    n, m = 250, 30
+    layers = [core.Noise(m, 1.0), core.Dropout(m, 0.3)]
+    samples = draws(core, np.ones((n, m)), layers, 8)
+    close(core, np.unique(samples), [0, 1 / 0.7])
+    for axis, count in ((None, samples.size), (2, m), (1, n), ((1, 2), n * m), ((0, 2), 8 * m)):
+        dropped = np.mean(samples == 0, axis=axis)
+        assert np.abs(dropped - 0.3).max() <= 6 * np.sqrt(0.3 * 0.7 / count)
+    flat = samples.reshape(8 * n, m)
+    assert len({row.tobytes() for row in flat}) == 8 * n
+    assert draws(core, np.ones((n, m)), layers, 8, size=3).tobytes() == samples.tobytes()
+    assert draws(core, np.ones((n, m)), layers, 5).tobytes() == samples[:5].tobytes()
+    assert (draws(core, np.ones((n, m)), layers, 8, key=1) != samples).any()
 
 
 def noise(core, n=400, m=50, key=0, deviation=1.0, **options):

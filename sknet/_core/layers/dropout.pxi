@@ -29,6 +29,9 @@ cdef class Dropout(Layer):
     cdef void predict(self, Rows* rows) noexcept nogil:
         memcpy(rows.Y, rows.X[0], rows.n * self.n_in * sizeof(real_t))
 
+    cdef void sample(self, Rows* rows) noexcept nogil:
+        self.forward(rows)
+
     cdef void backward_input(self, Rows* rows) noexcept nogil:
         cdef Py_ssize_t i
         if rows.dX[0] != NULL:

@@ -120,6 +120,10 @@ cdef class Layer:
         """X -> Y, after training."""
         self.forward(rows)
 
+    cdef void sample(self, Rows* rows) noexcept nogil:
+        """X -> Y, after training, but with units dropped at random as in training."""
+        self.predict(rows)
+
     cdef void backward_input(self, Rows* rows) noexcept nogil:
         """dY -> dX where asked for. May turn dY into what the parameter sums want to read."""
 
