@@ -43,6 +43,8 @@ class Ending:
 def report(ending, task):
     """Warns where the way training ended calls for it.
 
+    A schedule that leads to max_iter has come to its end there; another one has not.
+
     Parameters
     ----------
     ending : Ending
@@ -71,7 +73,7 @@ def report(ending, task):
         )
     elif task.incremental:
         return
-    elif reason == "max_epochs":
+    elif reason == "max_epochs" and not task.options.learning_rate.needs_end:
         _warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet.",
@@ -92,7 +94,7 @@ def report(ending, task):
             estimator,
             X,
         )
-    elif reason == "converged" and is_constant(estimator._model(), X):
+    elif reason in ("converged", "max_epochs") and is_constant(estimator._model(), X):
         _warn(
             "Training has ended with a network whose outputs are the same for all rows.",
             estimator,

@@ -20,7 +20,7 @@ def load(monkeypatch):
 def test_each_says_what_it_does(monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # a script finds what lies beside it
     scripts = sorted(BENCHMARKS.glob("bench_*.py"))
-    assert len(scripts) == 10
+    assert len(scripts) == 11
     for script in scripts:
         text = subprocess.check_output([sys.executable, script, "--help"], text=True)
         assert f"benchmarks/{script.name}" in text
@@ -48,6 +48,37 @@ def test_regularisers(load):
     seconds = regularisers.measure(regularisers.OPTIONS[:2], 3, workload)
     assert seconds.shape == (3, 3)
     assert (seconds > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_generalisation(load, monkeypatch):
+    generalisation, real_data = load("bench_generalisation"), load("real_data")
+    monkeypatch.delenv("SKNET_DATA", raising=False)
+    assert set(real_data.tables()) == set(real_data.EMBEDDED)
+    for name, has_classes in (("wine", True), ("diabetes", False)):
+        measured = generalisation.measure(name, has_classes, 2)
+        assert list(measured) == ["scikit-learn", "sknet", "sknet, 5 starts"]
+        for found in measured.values():
+            assert found.shape == (2, 2)
+            assert (found >= 0).all()
+        X, y, X_test, y_test = real_data.split(name, 3)
+        assert np.allclose(X.mean(axis=0), 0)
+        assert np.allclose(X.std(axis=0), 1)
+        assert len(X) == len(y) > 3 * len(X_test) == 3 * len(y_test)
+
+
+def test_the_recommended_setting_is_the_readmes(load):
+    generalisation = load("bench_generalisation")
+    text = (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
+    code = next(part for part in text.split("```")[1::2] if "n_starts=5" in part)
+    names = {}
+    exec(code.removeprefix("python\n").split("net.fit(")[0], names)
+    expected = generalisation.SETTING | generalisation.FOR_CLASSES | generalisation.ENSEMBLE
+    given = names["net"].get_params(deep=False)
+    default = type(names["net"])().get_params(deep=False)
+    assert {n: repr(v) for n, v in given.items() if repr(v) != repr(default[n])} == {
+        name: repr(value) for name, value in expected.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["scikit-learn", "torch", "skorch", "JAX"])

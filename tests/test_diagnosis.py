@@ -32,6 +32,16 @@ def test_too_few_epochs():
     assert "Dead" not in text
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "coslog", lambda done: 1 - done])
+def test_a_schedule_that_ends_at_max_iter_has_not_ended_too_soon(schedule, recwarn):
+    net = regressor(max_iter=20, learning_rate=schedule).fit(X, NUMBERS)
+    assert net.n_iter_ == 20
+    assert not recwarn
+    net.set_params(max_iter=2, learning_rate_init=1e-9, init="auto")
+    net.fit(np.zeros_like(X), NUMBERS)
+    assert "outputs are the same for all rows" in str(recwarn.pop().message)
+
+
 def test_rising_loss():
     params = {"solver": "sgd", "activation": "tanh", "learning_rate_init": 5.0}
     text = said(classifier(**params, max_iter=30, alpha=0, n_iter_no_change=100), X, LABELS)
