@@ -55,6 +55,29 @@ CASES = {
             r"time: +[\d.]+ s",
         ],
     ),
+    "claims_with_exposure.py": (
+        [],
+        [
+            r"made-up policies: \d+ policies to train on, \d+ to test on",
+            rf"PoissonRegressor: +mean Poisson deviance {NUMBER}, [\d.]+ s",
+            rf"gradient boosting: +mean Poisson deviance {NUMBER}, [\d.]+ s",
+            rf"networks: +mean Poisson deviance {NUMBER}, [\d.]+ s",
+        ],
+    ),
+    "plot_overfitting.py": (
+        ["--epochs", "60"],
+        [
+            r"errors in % after 60 epochs: +training +test +gap",
+            r"scikit-learn's default( +-?\d+\.\d){3}",
+            r"ten explorers, with dropout( +-?\d+\.\d){3}",
+            r"drawn: plot_overfitting.png, [\d.]+ s",
+        ],
+    ),
+}
+NEEDS = {
+    "mixed_frame.py": "pandas",
+    "claims_with_exposure.py": "pandas",
+    "plot_overfitting.py": "matplotlib",
 }
 
 
@@ -65,8 +88,8 @@ def test_every_example_has_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_example(name, tmp_path):
     arguments, promised = CASES[name]
-    if name == "mixed_frame.py":
-        pytest.importorskip("pandas")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     environment = {key: value for key, value in os.environ.items() if key != "SKNET_DATA"}
     run = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
