@@ -27,6 +27,7 @@ SETTING = {  # README.md has it too
     "learning_rate_init": 0.01,
     "batch_size": 64,
     "max_iter": 35,
+    "n_iter_no_change": np.inf,  # to the end of the schedule
     "dtype": "float32",
 }
 FOR_CLASSES = {"label_smoothing": 0.1}

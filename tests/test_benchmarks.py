@@ -20,7 +20,7 @@ def load(monkeypatch):
 def test_each_says_what_it_does(monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # a script finds what lies beside it
     scripts = sorted(BENCHMARKS.glob("bench_*.py"))
-    assert len(scripts) == 11
+    assert len(scripts) == 13
     for script in scripts:
         text = subprocess.check_output([sys.executable, script, "--help"], text=True)
         assert f"benchmarks/{script.name}" in text
@@ -48,6 +48,29 @@ def test_regularisers(load):
     seconds = regularisers.measure(regularisers.OPTIONS[:2], 3, workload)
     assert seconds.shape == (3, 3)
     assert (seconds > 0).all()
+
+
+def test_explorers(load):
+    peers, explorers = load("peers"), load("bench_explorers")
+    workload = peers.Workload(300, 3, (4,), 2, 100, "adam", 2)
+    seconds = explorers.measure(workload, [(2, 1), (4, 2)], 3)
+    assert seconds.shape == (3, 3)
+    assert (seconds > 0).all()
+
+
+def test_uci(load, monkeypatch, capsys):
+    uci = load("bench_uci")
+    rng = np.random.default_rng(0)
+    X = rng.normal(5, 3, size=(300, 3))
+    y = 100 + 10 * X[:, 0] + rng.normal(size=300)
+    monkeypatch.setattr(uci, "N_UPDATES", 500)
+    rmse, coverage = uci.measure(X, y, np.arange(300) < 60, seed=0)
+    assert 0.8 < rmse < 3
+    assert 0.75 < coverage <= 1
+    monkeypatch.delenv("SKNET_DATA", raising=False)
+    monkeypatch.setattr("sys.argv", ["bench_uci"])
+    uci.main()
+    assert "SKNET_DATA" in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
