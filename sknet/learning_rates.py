@@ -59,7 +59,8 @@ def find_learning_rate(
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        With a stochastic solver. Its schedule, stopping and averaging are left out.
+        With a stochastic solver. Its schedule, stopping and averaging are left out, and of several
+        starts all but the first.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Training rows, scaled as they will be.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -96,7 +97,7 @@ def find_learning_rate(
         raise ValueError(f"highest must be above lowest={lowest}, got {highest}.")
     net = clone(estimator).set_params(
         learning_rate="constant", early_stopping=False, scoring=None, averaging=None,
-        warm_start=False, verbose=False,
+        max_time=None, n_starts=1, combine="best", warm_start=False, verbose=False,
     )  # fmt: skip
     X, y, sample_weight = indexable(X, y, sample_weight)
     X, y = _by_rows(X), np.asarray(y)
