@@ -54,16 +54,19 @@ def is_constant(model, X):
 
 
 def unscaled_column(estimator, X):
-    """The column of X with the largest numbers: its name, their size; None if all are small."""
-    size = abs(X).max(axis=0)
-    size = size.toarray().ravel() if sparse.issparse(size) else np.asarray(size).ravel()
-    column = int(np.argmax(size))
-    if not size[column] > LARGE:
+    """The column of X with the largest numbers: "column 2 ('pay'), from 0 to 9e+06"; or None."""
+    lowest, highest = (_by_columns(bounds) for bounds in (X.min(axis=0), X.max(axis=0)))
+    column = int(np.argmax(np.maximum(-lowest, highest)))
+    if not max(-lowest[column], highest[column]) > LARGE:
         return None
     name = f"column {column}"
     if hasattr(estimator, "feature_names_in_"):
         name += f" ({estimator.feature_names_in_[column]!r})"
-    return name, size[column]
+    return f"{name}, from {lowest[column]:.3g} to {highest[column]:.3g}"
+
+
+def _by_columns(bounds):
+    return bounds.toarray().ravel() if sparse.issparse(bounds) else np.asarray(bounds).ravel()
 
 
 def _some_rows(X):
@@ -81,11 +84,7 @@ def _about_columns(estimator, rows):
     column = unscaled_column(estimator, rows)
     if column is None:
         return ""
-    name, size = column
-    return (
-        f"X is not scaled: {name} has values up to {size:.3g} in size; scale it, for instance with "
-        "StandardScaler."
-    )
+    return f"X is not scaled: {column}; scale it, for instance with StandardScaler."
 
 
 def _about_units(rows, coefs, intercepts, activations):

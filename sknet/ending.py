@@ -125,10 +125,9 @@ def _divergence_message(estimator, X):
     )
     column = unscaled_column(estimator, X)
     if column is not None:
-        name, size = column
         return (
-            f"{message}The likely cause is an unscaled column of X: {name} has values up to "
-            f"{size:.3g} in size. Scale X, for instance with StandardScaler."
+            f"{message}The likely cause is an unscaled column of X: {column}. Scale X, for "
+            "instance with StandardScaler."
         )
     return (
         f"{message}The likely cause is too large a learning rate: "
