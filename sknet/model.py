@@ -65,6 +65,11 @@ class Model:
                     self.norms.setdefault(name, []).append(array)
 
     @property
+    def training_products(self):
+        """Multiply-adds of training per row: forward, and twice backward."""
+        return 3 * self.network.n_weights
+
+    @property
     def normalization(self):
         """Of the hidden layers: "batch", "layer" or None."""
         return normalization_of(self.norms)
@@ -112,8 +117,10 @@ class Model:
     def for_prediction(self):
         """The network without layers that do nothing but in training, on the same numbers."""
         layers = [layer for layer in self.layers if not isinstance(layer, Dropout | Noise)]
-        if len(layers) == len(self.layers):
-            return self
+        return self if len(layers) == len(self.layers) else self.with_layers(layers)
+
+    def with_layers(self, layers):
+        """Other layers on the same numbers, which must be as many and as they stand here."""
         model = Model(layers, self.network.n_in, self.params.dtype)
         model.state = self.state
         model.set_params(self.params)

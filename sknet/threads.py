@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 
@@ -23,6 +24,9 @@ __all__ = ["Team", "available_threads", "run_job", "single_threaded_blas"]
 # microseconds.
 WORK_PER_THREAD = 900_000
 TOTAL_PER_THREAD = 10_000_000
+TRIAL_ROUNDS = 500  # of a job: so many go by between two trials, which take 26 each
+LEAST_ROUNDS = 30  # of a job that tries
+TRIAL_SECONDS = 0.5  # and so much time: as long as a host leaves cores where they are
 IDLE_SECONDS = 1  # that a thread without a team waits for the next one
 
 
@@ -66,13 +70,19 @@ class Team:
         to few threads. Ignored when n_threads is given.
     most : int
         Threads that the jobs can use, whatever n_threads is.
+    n_rounds : int
+        How often the threads meet, in all jobs together. Where that is often enough, and n_threads
+        None, it is tried from time to time whether the calling thread is faster alone.
     """
 
-    def __init__(self, n_threads, work, total=math.inf, most=sys.maxsize):
+    def __init__(self, n_threads, work, total=math.inf, most=sys.maxsize, n_rounds=0):
         self._n_threads = None if n_threads is None else min(n_threads, most)
         self._worth_while = min(worth_while(work, total), most)
         self._helpers = []
         self._done = queue.SimpleQueue()
+        self._may_try = n_threads is None and n_rounds >= TRIAL_ROUNDS
+        self._is_alone = False
+        self._n_untried, self._next_trial = TRIAL_ROUNDS, 0.0
 
     def __enter__(self):
         with _shared.lock:
@@ -106,12 +116,19 @@ class Team:
         """Number of threads, the calling one included."""
         return 1 + len(self._helpers)
 
-    def run(self, job):
-        """Runs job.work(rank) on every thread and returns when all are done."""
-        job.start(self.size)
+    def run(self, job, n_rounds=0):
+        """Runs job.work(rank) on every thread and returns when all are done.
+
+        With n_rounds > 0, the number of rounds in it, the job may be told to try_alone().
+        """
+        tries = self._tries(n_rounds)
+        helpers = [] if self._is_alone and not tries else self._helpers
+        job.start(1 + len(helpers))
+        if tries:
+            job.try_alone()
         n_called = 0
         try:
-            for helper in self._helpers:
+            for helper in helpers:
                 n_called += 1
                 helper.inbox.put((job, n_called, self._done))
             job.work(0)
@@ -121,6 +138,19 @@ class Team:
         finally:
             for _ in range(n_called):
                 self._done.get()
+        if tries:
+            self._is_alone = job.trial.ends_alone
+
+    def _tries(self, n_rounds):
+        """Whether to try with a job of so many rounds."""
+        if not (self._may_try and self._helpers):
+            return False
+        self._n_untried += n_rounds
+        now = time.monotonic()
+        if n_rounds < LEAST_ROUNDS or self._n_untried < TRIAL_ROUNDS or now < self._next_trial:
+            return False
+        self._n_untried, self._next_trial = 0, now + TRIAL_SECONDS
+        return True
 
 
 class _Helper(threading.Thread):

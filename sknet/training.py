@@ -54,11 +54,12 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
         mixes=options.mixup > 0,
         mean_weight=options.mean_weight,
     )
-    products = 3 * model.network.n_weights  # per row: forward, and twice backward
+    products = model.training_products
     total = products * data.n_samples * options.max_iter
     # The core cuts off no shard that is not worth a thread.
     work = trainer.batch_size * products if trainer.n_shards == 1 else math.inf
-    with Team(options.n_threads, work, total, trainer.scheme.max_size) as team:
+    n_rounds = trainer.n_batches * options.max_iter
+    with Team(options.n_threads, work, total, trainer.scheme.max_size, n_rounds) as team:
         reason = _train_epochs(team, trainer, model, loss, progress, options, monitor)
         if options.averaging is not None and not monitor.score_decides:
             progress.keep_best(_shown(team, model, loss, data, progress, options))
@@ -68,12 +69,12 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
 def _train_epochs(team, trainer, model, loss, progress, options, monitor):
     """Epoch by epoch, as long as there is reason to go on; returns why it ends."""
     data, epoch = trainer.data, 0
-    products = 3 * model.network.n_weights
+    epoch_products = model.training_products * data.n_samples
     while epoch < options.max_iter:
         if monitor.is_halted:
             return "interrupted"
         try:
-            n_epochs = _epochs_at_once(progress, options, monitor, data.n_samples, products)
+            n_epochs = _epochs_at_once(progress, options, monitor, data.n_samples, epoch_products)
             n_epochs = min(n_epochs, options.max_iter - epoch)
             monitor.begin_epoch()
             may_go_back = (
@@ -161,7 +162,7 @@ def _frozen_steps(model, options):
     return [step for dense in options.frozen for step in model.steps_of(dense)]
 
 
-def _epochs_at_once(progress, options, monitor, n_samples, products):
+def _epochs_at_once(progress, options, monitor, n_samples, epoch_products):
     """How many epochs to train in one call, after which somebody looks what came out.
 
     One, if somebody watches each; else as many as cannot be too many: patience lasts till the last
@@ -173,7 +174,7 @@ def _epochs_at_once(progress, options, monitor, n_samples, products):
     if options.max_time < math.inf or getattr(options.averaging, "sees_epochs", False):
         return 1
     patience = options.n_iter_no_change - progress.patience.n_bad_epochs + 1
-    return max(1, int(min(patience, CALL_WORK / (n_samples * products), CALL_ROWS / n_samples)))
+    return max(1, int(min(patience, CALL_WORK / epoch_products, CALL_ROWS / n_samples)))
 
 
 def _run_epochs(team, trainer, params, progress, rates, options, may_go_back):
@@ -190,7 +191,7 @@ def _run_epochs(team, trainer, params, progress, rates, options, may_go_back):
     if may_go_back:
         best = np.empty_like(params) if progress.best_params is None else progress.best_params
         trainer.keep_best(best, progress.patience.best_loss * n_samples)
-    team.run(trainer)
+    team.run(trainer, n_rounds=len(rates))
     if may_go_back and trainer.has_best:
         progress.best_params = best
     progress.n_updates += n_epochs * trainer.n_batches
@@ -279,6 +280,7 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
     message : str
         SciPy's account of the end.
     """
+    frozen = _frozen_steps(model, options)
     gradient = model.core.empty(1, model.network.n_params)
     trainer = model.core.Trainer(
         model.network,
@@ -289,11 +291,10 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
         model.state,
         gradient,
         batch_size=LBFGS_ROWS,
-        restraints=model.core.Restraints(frozen=_frozen_steps(model, options)),
+        restraints=model.core.Restraints(frozen=frozen),
         total_weight=total_weight,
     )
     penalty_rates = np.zeros(model.network.n_params)
-    frozen = _frozen_steps(model, options)
     for step, part in enumerate(model.network.param_slices()):
         if step not in frozen:
             n_weights = model.network.layers[step].n_weights
@@ -332,9 +333,8 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
             monitor.begin_epoch()
 
     reason, message = "converged", ""
-    products = 3 * model.network.n_weights
-    work = products * min(LBFGS_ROWS, data.n_samples)
-    total = products * data.n_samples * options.max_iter
+    work = model.training_products * min(LBFGS_ROWS, data.n_samples)
+    total = model.training_products * data.n_samples * options.max_iter
     most = trainer.scheme.max_size
     with Team(options.n_threads, work, total, most) as team, single_threaded_blas():
         try:

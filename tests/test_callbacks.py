@@ -239,7 +239,9 @@ def test_a_search_without_callbacks_trains_as_a_fit_does(monkeypatch, early_stop
     """As many epochs per call of the core; with early stopping, which looks after each, one."""
     calls = []
     run = Team.run
-    monkeypatch.setattr(Team, "run", lambda team, job: (calls.append(job), run(team, job)))
+    monkeypatch.setattr(
+        Team, "run", lambda *given, **named: (calls.append(given), run(*given, **named))
+    )
     net = classifier(max_iter=30, n_iter_no_change=12, tol=0.0, early_stopping=early_stopping)
     net.fit(X, LABELS)
     expected = len(calls)

@@ -163,14 +163,18 @@ cdef class DataParallel(Scheme):
     cdef inline Py_ssize_t next_tile(self, team_t* team, int rank) noexcept nogil:
         """The next one to train, or -1."""
         cdef Py_ssize_t n_tiles = self.trainee.tiles.shape[0]
-        cdef Py_ssize_t tile = team_next(team, rank, n_tiles, &self.tile_shares[0])
+        cdef Py_ssize_t tile
+        if team.size == 1:  # which may be part of a larger team, whose shares these are
+            tile = team_next(team, rank, n_tiles, NULL)
+        else:
+            tile = team_next(team, rank, n_tiles, &self.tile_shares[0])
         return -1 if tile == n_tiles else tile
 
     cdef bint clip(
         self, team_t* team, int rank, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch
     ) noexcept nogil:
         """Update by a gradient that is made as short as clip_norm; whether the team was aborted."""
-        cdef Py_ssize_t tile, begin
+        cdef Py_ssize_t tile
         cdef double total = 0
         cdef real_t factor = 1
         cdef TileSums sums

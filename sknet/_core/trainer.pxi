@@ -38,6 +38,7 @@ cdef class Trainer(Job):
     cdef readonly Py_ssize_t batch_size, n_batches, n_shards
     cdef readonly Scheme scheme
     cdef readonly bint has_best  # whether keep_best() has found something to copy
+    cdef readonly Trial trial    # of the call, or None
     cdef Optimizer optimizer
     cdef double weight_decay, averaging, mean_weight, total_weight
     cdef bint has_input_gradient, mixes
@@ -165,6 +166,16 @@ cdef class Trainer(Job):
         size = min(size, self.scheme.max_size)
         self.scheme.start(size)
         Job.start(self, size)
+        self.trial = None
+
+    def try_alone(self, double patience=1):
+        """After start(): has this call try whether rank 0 is faster without the others.
+
+        What came of it is `trial.ends_alone`, afterwards. For `patience` see Trial.
+        """
+        if self.n_epochs * self.n_batches <= 2 * TRIAL_PART:
+            raise ValueError(f"a trial needs more than {2 * TRIAL_PART} mini-batches in a call")
+        self.trial = Trial(patience)
 
     def results(self):
         """(loss, penalty) of each epoch: sums over mini-batches of value times rows of it."""
@@ -207,6 +218,7 @@ cdef class Trainer(Job):
 
     cdef void run(self, int rank) noexcept nogil:
         cdef Py_ssize_t epoch
+        cdef team_t* active = &self.team
         if rank >= self.team.size or self.scheme.begin(&self.team, rank):
             return
         if self.shuffled:
@@ -221,17 +233,20 @@ cdef class Trainer(Job):
             if team_meet(&self.team, rank):
                 return
         for epoch in range(self.n_epochs):
-            if self.train_epoch(rank, epoch):
+            if self.train_epoch(rank, epoch, &active):
                 return
             if rank == 0:
                 self.note_epoch(epoch)
-        self.scheme.end(&self.team, rank)
+        self.scheme.end(active, rank)
 
     cdef inline uint64_t epoch_key(self, Py_ssize_t epoch) noexcept nogil:
         return self.key + (<uint64_t> epoch << 32)
 
-    cdef bint train_epoch(self, int rank, Py_ssize_t epoch) noexcept nogil:
-        """This worker's share of an epoch; returns whether the team was aborted."""
+    cdef bint train_epoch(self, int rank, Py_ssize_t epoch, team_t** active) noexcept nogil:
+        """This worker's share of an epoch; returns whether there is nothing more to do for it.
+
+        `active` is the team that trains; NULL while others train without this worker.
+        """
         cdef Py_ssize_t number, n_updates = self.n_updates + epoch * self.n_batches
         cdef double weight
         cdef Batch batch
@@ -243,6 +258,12 @@ cdef class Trainer(Job):
         batch.squares = &self.squares[epoch, 0]
         for number in range(self.n_batches):
             batch.number = epoch * self.n_batches + number
+            if self.trial is not None and self.trial.begin_batch(
+                &self.team, rank, batch.number, active
+            ):
+                return True
+            if active[0] == NULL:
+                continue
             batch.first = number * self.batch_size
             batch.shares = &self.shares[batch.number, 0] if self.mixes else NULL
             batch.n = min(self.batch_size, self.data.n_samples - batch.first)
@@ -257,9 +278,9 @@ cdef class Trainer(Job):
             weight = self.batch_weight(&batch)
             batch.scale = 1 / (self.total_weight if self.total_weight else weight)
             batch.share = 1 / self.total_weight if self.total_weight else batch.n / weight
-            if self.scheme.train(&self.team, rank, &batch):
+            if self.scheme.train(active[0], rank, &batch):
                 return True
-        return self.scheme.end_epoch(&self.team, rank)
+        return active[0] != NULL and self.scheme.end_epoch(active[0], rank)
 
     cdef inline double batch_weight(self, const Batch* batch) noexcept nogil:
         """What the sums over a mini-batch are divided by."""

@@ -72,9 +72,11 @@ def make_trainer(core, network, loss, optimizer, data, params, **options):
     return trainer, state, moments
 
 
-def work(job, size=1):
-    """Does a job on `size` threads."""
+def work(job, size=1, patience=None):
+    """Does a job on `size` threads; with `patience`, of a Trial, it tries to do without them."""
     job.start(size)
+    if patience is not None:
+        job.try_alone(patience)
     helpers = [threading.Thread(target=job.work, args=(rank,)) for rank in range(1, size)]
     for helper in helpers:
         helper.start()

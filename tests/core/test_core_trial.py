@@ -1,0 +1,151 @@
+"""Trials whether one worker does without the others: the same bits, whatever comes of them."""
+
+import math
+import threading
+
+import numpy as np
+import pytest
+from driver import make_data, make_network, make_trainer, work
+from teams import Task, in_time
+
+from sknet import threads
+from sknet.threads import Team
+
+PART = 13  # mini-batches by the team, and by rank 0 alone
+
+
+def outcome(core, size, patience, *, shards=False, batch_size=10, epochs=4, **restraints):
+    """Trained numbers as bytes, sums of the epochs, and the trainer, of a call of 4 epochs."""
+    rng = np.random.default_rng(0)
+    if shards:
+        network = core.Network(
+            [core.Dense(12, 40, "relu"), core.Dropout(40, 0.3), core.Dense(40, 3)]
+        )
+        restraints["n_shards"] = 4
+    else:
+        network = make_network(core, "BatchNorm", 12, 3)
+    X, y = rng.normal(size=(125, 12)), rng.integers(0, 3, (125, 1))
+    params = (rng.normal(size=network.n_params) / 4).astype(core.DTYPE)
+    trainer, state, moments = make_trainer(
+        core, network, core.LOSSES["softmax_log_loss"](3), core.Adam(), make_data(core, X, y),
+        params, batch_size=batch_size, averaging=0.9, **restraints,
+    )  # fmt: skip
+    trainer.set_epochs(np.full(epochs * trainer.n_batches, 0.01), 0, 7, True)
+    best = np.zeros(network.n_params, core.DTYPE)
+    trainer.keep_best(best, np.inf)
+    in_time(work, trainer, size, patience)
+    numbers = [array.tobytes() for array in (params, state, moments, best)]
+    return numbers, (trainer.results(), trainer.gradient_norms()), trainer
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"clip_norm": 0.1},
+        {"max_norm": 0.5},
+        {"shards": True},
+        {"batch_size": 50, "epochs": 20},  # a trial that spans epochs, three mini-batches each
+        {"batch_size": 50, "epochs": 20, "shards": True},
+        {"batch_size": 9, "epochs": 2},  # two mini-batches after the trial
+    ],
+)
+def test_the_bits_are_the_same_whoever_ends_it(core, size, options):
+    numbers, sums, _ = outcome(core, 1, None, **options)
+    for patience in (0, math.inf, 1):
+        numbers_tried, sums_tried, trainer = outcome(core, size, patience, **options)
+        assert numbers_tried == numbers
+        assert sums_tried == sums
+        if patience != 1:
+            assert trainer.trial.ends_alone == (patience > 0)
+
+
+def test_too_few_mini_batches_for_a_trial(core):
+    with pytest.raises(ValueError, match="more than 26 mini-batches"):
+        outcome(core, 3, math.inf, epochs=2)
+    assert threads.LEAST_ROUNDS > 2 * PART
+
+
+def test_a_trial_is_over_with_the_call(core):
+    _, _, trainer = outcome(core, 3, math.inf)
+    trainer.start(3)
+    assert trainer.trial is None
+    trainer.abort()
+
+
+class Job:
+    """Notes how many threads work on it, and whether it is asked to try with fewer."""
+
+    def __init__(self, ends_alone):
+        self.trial = self
+        self.ends_alone = ends_alone
+
+    def start(self, size):
+        self.size, self.tries, self.ranks = size, False, set()
+        self.lock = threading.Lock()
+
+    def try_alone(self):
+        self.tries = True
+
+    def work(self, rank):
+        with self.lock:
+            self.ranks.add(rank)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 100.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(threads, "time", clock)
+    return clock
+
+
+def run(team, job, n_rounds):
+    in_time(team.run, job, n_rounds)
+    assert job.ranks == set(range(job.size))
+    return job.size, job.tries
+
+
+def test_a_team_tries_now_and_then_and_shrinks(eight_cores, clock):
+    job = Job(ends_alone=True)
+    with Team(None, work=1e12, n_rounds=10_000) as team:
+        assert run(team, job, 20) == (8, False)  # too few for a trial
+        assert run(team, job, 100) == (8, True)
+        assert run(team, job, 100) == (1, False)
+        clock.now += threads.TRIAL_SECONDS
+        assert run(team, job, 100) == (1, False)  # too few since the last one
+        assert run(team, job, 300) == (8, True)
+        assert run(team, job, 600) == (1, False)  # too early
+        clock.now += threads.TRIAL_SECONDS
+        job.ends_alone = False
+        assert run(team, job, 100) == (8, True)
+        assert run(team, job, 100) == (8, False)
+
+
+@pytest.mark.parametrize(("n_threads", "n_rounds"), [(4, 10_000), (None, 100), (1, 10_000)])
+def test_a_team_does_not_try(eight_cores, clock, n_threads, n_rounds):
+    """A number that was asked for is kept; and where rounds are few, a trial costs too much."""
+    with Team(n_threads, work=1e12, n_rounds=n_rounds) as team:
+        size = team.size
+        assert run(team, Job(ends_alone=True), 100) == (size, False)
+        assert run(team, Job(ends_alone=True), 1000) == (size, False)
+
+
+def test_a_training_that_goes_on_alone_and_together_again(core, eight_cores, clock):
+    """Epoch by epoch on a team that changes; the numbers are those of one thread."""
+    task = Task(core, n=400, batch_size=10)
+    sizes = []
+    with Team(None, work=1e12, n_rounds=10_000) as team:
+        for _ in range(30):
+            job = task.next_epoch()
+            in_time(team.run, job, job.n_batches)
+            sizes.append(job.trial is not None)
+            clock.now += 0.1
+    assert 2 <= sum(sizes) <= 4
+    assert (task.params == task.expected(30)).all()
