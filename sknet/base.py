@@ -1,16 +1,13 @@
-"""What MLPClassifier and MLPRegressor share: fit, partial_fit, raw prediction."""
+"""What MLPClassifier and MLPRegressor share: fit and partial_fit."""
 
 import math
-import operator
 import warnings
-from numbers import Integral
 from typing import Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from sknet import _core
 from sknet.callbacks import CallbackSupportMixin, FitTasks
@@ -21,6 +18,7 @@ from sknet.methods import fitting
 from sknet.model import Model, as_data
 from sknet.monitor import Monitor, joined
 from sknet.parameters import ParametersMixin
+from sknet.prediction import NORM_ARRAYS, PredictionMixin
 from sknet.progress import Progress
 from sknet.rows import (
     FLOATS,
@@ -37,7 +35,6 @@ from sknet.validation import ValidationMixin
 
 __all__ = ["BaseNetwork"]
 
-NORM_ARRAYS = ("scale", "shift", "mean", "variance")
 LEARNED = (
     "coefs_", "intercepts_", *(f"norm_{name}s_" for name in NORM_ARRAYS), "n_iter_", "t_",
     "loss_", "best_loss_", "loss_curve_", "history_", "validation_scores_",
@@ -47,7 +44,9 @@ LEARNED = (
 NARROW = 32  # hidden units up to which an epoch takes little longer than reading X
 
 
-class BaseNetwork(ParametersMixin, ValidationMixin, CallbackSupportMixin, BaseEstimator):
+class BaseNetwork(
+    ParametersMixin, ValidationMixin, PredictionMixin, CallbackSupportMixin, BaseEstimator
+):
     """Base of the estimators; what they add is how targets go in and predictions come out."""
 
     # What a subclass says -------------------------------------------------------------------
@@ -257,12 +256,6 @@ class BaseNetwork(ParametersMixin, ValidationMixin, CallbackSupportMixin, BaseEs
             raise ValueError("class_weight must leave some row a weight > 0, got zeros only.")
         return rows.with_weight()
 
-    def _knows_columns(self, X, first=False):
-        """Whether the columns of X, an array without names, are plainly those of the fit."""
-        return not hasattr(self, "feature_names_in_") and (
-            first or X.shape[1] == self.n_features_in_
-        )
-
     def _train(self, model, progress, task, tasks, halt=None):
         """Trains a network, a new one if there is none, and sets what fit learns on the way.
 
@@ -431,124 +424,7 @@ class BaseNetwork(ParametersMixin, ValidationMixin, CallbackSupportMixin, BaseEs
             unchecked=rows.unchecked,
         )
 
-    # The fitted network ---------------------------------------------------------------------
-
-    def _check_fitted(self):
-        if not (hasattr(self, "coefs_") or self._is_ensemble):
-            check_is_fitted(self, "coefs_")  # raises, and says why
-
-    def _set_model(self, model):
-        model = model.for_prediction()
-        self.coefs_ = list(model.coefs)  # lists of their own: users may set an element
-        self.intercepts_ = list(model.intercepts)
-        for name in NORM_ARRAYS:
-            vars(self).pop(f"norm_{name}s_", None)
-        for name, arrays in model.norms.items():
-            setattr(self, f"norm_{name}s_", list(arrays))
-        self._fitted_model = model
-
-    def _model(self):
-        """The fitted network, in step with coefs_ and intercepts_, which users may set."""
-        model = getattr(self, "_fitted_model", None)
-        if model is None or not (
-            _same_arrays(self.coefs_, model.coefs)
-            and _same_arrays(self.intercepts_, model.intercepts)
-            and all(_same_arrays(self._norms(name), model.norms[name]) for name in model.norms)
-        ):
-            model = Model.from_arrays(
-                self.coefs_,
-                self.intercepts_,
-                self._activations(self.coefs_[1:]),
-                {name: self._norms(name) for name in NORM_ARRAYS if self._norms(name)},
-            )
-            self._set_model(model)
-        return model
-
-    def _norms(self, name):
-        """The fitted arrays of this name, one per normalising layer; None where there are none."""
-        return getattr(self, f"norm_{name}s_", None)
-
-    def __getstate__(self):
-        state = dict(super().__getstate__())
-        state.pop("_fitted_model", None)  # made again from coefs_ and intercepts_
-        return state
-
-    def _predict(self, X, link="identity", options=None):
-        """Predictions through a link of the core with its options; by default the raw outputs.
-
-        Of the wider of the dtypes of X and of the network, as NumPy would have it.
-        """
-        self._check_fitted()
-        model = self._model()
-        is_ready = is_taken_as_it_is(X, FLOATS) and self._knows_columns(X)
-        if is_ready and X.dtype == model.params.dtype:
-            predictions = model.predict(X, self.n_threads, link, options, unchecked=True)
-            if predictions is not None:
-                return predictions
-        return self._predict_checked(self._checked_rows(X, is_ready), link, options)
-
-    def _checked_rows(self, X, is_ready=False):
-        """X to predict, as an array or CSR matrix of floats."""
-        if is_ready and is_finite(X):
-            return X
-        return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False)
-
-    def _predict_checked(self, X, link="identity", options=None):
-        model = self._model()
-        predictions = model.predict(
-            X.astype(model.params.dtype, copy=False), self.n_threads, link, options
-        )
-        return predictions.astype(np.result_type(X.dtype, predictions.dtype), copy=False)
-
-    def _predict_each(self, X, link="identity", options=None):
-        """Predictions of each network, of an ensemble or alone, (n_networks, n, n_predictions).
-
-        X has been checked.
-        """
-        networks = self.estimators_ if self._is_ensemble else [self]
-        return np.stack([network._predict_checked(X, link, options) for network in networks])
-
-    def _sample(self, X, n_samples, random_state, link="identity", options=None):
-        """Predictions with units dropped at random, (n_samples, n, n_predictions)."""
-        self._check_fitted()
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be an integer >= 1, got {n_samples!r}.")
-        if not (np.any(self.dropout) or self.input_dropout):
-            raise ValueError("predict_samples needs a network with dropout, or input_dropout, > 0.")
-        X = self._checked_rows(X)
-        networks = self.estimators_ if self._is_ensemble else [self]
-        rng = check_random_state(random_state)
-        keys = rng.randint(0, 2**32, size=len(networks), dtype=np.uint32).tolist()
-        samples = []
-        for i, (network, key) in enumerate(zip(networks, keys, strict=True)):
-            n_draws = len(range(i, n_samples, len(networks)))
-            if n_draws:
-                samples.append(network._draw(X, link, options, n_draws, key))
-        return np.concatenate(samples)
-
-    def _draw(self, X, link, options, n_draws, key):
-        fitted = self._model()
-        sizes = [coef.shape[1] for coef in fitted.coefs]
-        layers = self._declare_layers(sizes[:-1], sizes[-1])
-        model = Model(layers, fitted.network.n_in, fitted.params.dtype)
-        model.state = fitted.state
-        model.set_params(fitted.params)
-        drawn = model.predict(
-            X.astype(fitted.params.dtype, copy=False), self.n_threads, link, options,
-            n_draws=n_draws, key=key,
-        )  # fmt: skip
-        return drawn.reshape(n_draws, X.shape[0], -1)
-
-    @property
-    def _is_ensemble(self):
-        """Whether predictions are the mean of several networks'."""
-        return "estimators_" in vars(self)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = not self.mixup
         return tags
-
-
-def _same_arrays(arrays, others):
-    return len(arrays) == len(others) and all(map(operator.is_, arrays, others))

@@ -8,7 +8,13 @@ except ImportError:  # scikit-learn < 1.9
         """No callbacks on this version of scikit-learn."""
 
 
-__all__ = ["CallbackSupportMixin", "FitTasks"]
+__all__ = ["CallbackSupportMixin", "FitTasks", "leave_callbacks"]
+
+
+def leave_callbacks(estimator):
+    """Takes the callbacks off an estimator whose part of a fit is over."""
+    for name in ("_skl_callbacks", "_skl_callbacks_to_teardown", "_parent_callback_ctx"):
+        vars(estimator).pop(name, None)
 
 
 class FitTasks:

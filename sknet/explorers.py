@@ -11,6 +11,7 @@ import numpy as np
 import sklearn
 from sklearn.utils import check_random_state
 
+from sknet.callbacks import leave_callbacks
 from sknet.progress import Progress
 from sknet.threads import available_threads
 
@@ -51,8 +52,7 @@ def explore(estimator, task, tasks):
 
     endings = _side_by_side(train, len(members), n_threads)
     for member in members:
-        for name in ("_skl_callbacks", "_skl_callbacks_to_teardown", "_parent_callback_ctx"):
-            vars(member).pop(name, None)
+        leave_callbacks(member)
     scores = np.array([_score(ending) for ending in endings])
     ranks = np.where(np.isnan(scores), -np.inf, scores)
     begun = [ending.is_usable and ending.estimator.n_iter_ > 0 for ending in endings]

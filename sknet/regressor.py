@@ -1,7 +1,6 @@
 """MLPRegressor: numbers in, numbers out."""
 
 from collections.abc import Callable, Sequence
-from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -26,12 +25,12 @@ from sknet.typing import (
     ScheduleName,
     SolverName,
 )
-from sknet.uncertainty import Calibration
+from sknet.uncertainty import UncertaintyMixin
 
 __all__ = ["MLPRegressor"]
 
 
-class MLPRegressor(RegressorMixin, BaseNetwork):
+class MLPRegressor(RegressorMixin, UncertaintyMixin, BaseNetwork):
     """Multilayer perceptron regressor.
 
     The parameters, attributes and numbers of scikit-learn's class of this name, and more, on a
@@ -467,7 +466,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
     @property
     def _n_levels(self):
         """Quantiles that are predicted of each target."""
-        return getattr(self, "_link_options", {}).get("n_levels", 1)
+        return self._link_options.get("n_levels", 1)
 
     def _shaped(self, predictions):
         """Predictions (n, n_outputs_) as users want them."""
@@ -524,80 +523,7 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
             return self._predict_with_std(X)
         if self._is_ensemble:
             return self._shaped(self._predict_networks(self._checked_rows(X)).mean(axis=0))
-        options = getattr(self, "_link_options", None)
-        return self._shaped(self._predict(X, self.out_activation_, options))
-
-    def predict_interval(self, X: MatrixLike, coverage: float = 0.9) -> NDArray[Any]:
-        """Predict an interval for the target of each row.
-
-        Of new rows from where the validation rows came from, at least the part `coverage` has y
-        inside, in the mean over such fits: intervals are calibrated on the validation rows
-        (split-conformal prediction), which must not have been used otherwise. With several
-        quantile levels the lowest and the highest are widened (or narrowed) [1]_; else intervals
-        are as wide as `predict(X, return_std=True)` says, times a number [2]_.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        coverage : float, default=0.9
-            Between 0 and 1.
-
-        Returns
-        -------
-        interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
-            Lower and upper end.
-
-        Raises
-        ------
-        ValueError
-            If the network was fitted without validation rows (`early_stopping=True` or `X_val`),
-            or with too few for this coverage: 0.9 needs 9, 0.99 needs 99.
-
-        Notes
-        -----
-        Early stopping chooses the epoch by the same rows, which makes intervals a little narrow
-        where they are few.
-
-        References
-        ----------
-        .. [1] Romano, Patterson and Candes, "Conformalized quantile regression", NeurIPS 2019.
-        .. [2] Lei et al., "Distribution-free predictive inference for regression", JASA 113, 2018,
-           section 5.2.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from sknet import MLPRegressor
-        >>> rng = np.random.default_rng(0)
-        >>> X = rng.uniform(-1, 1, size=(2000, 1))
-        >>> y = X[:, 0] + rng.normal(scale=0.1, size=2000)
-        >>> net = MLPRegressor((16,), early_stopping=True, random_state=0).fit(X[:1000], y[:1000])
-        >>> lower, upper = net.predict_interval(X[1000:], coverage=0.9).T
-        >>> 0.85 < ((lower <= y[1000:]) & (y[1000:] <= upper)).mean() < 0.95
-        np.True_
-        """
-        self._check_fitted()
-        if not (isinstance(coverage, Real) and 0 < coverage < 1):
-            raise ValueError(f"coverage must be a number between 0 and 1, got {coverage!r}.")
-        calibration = getattr(self, "_calibration", None)
-        if calibration is None or not calibration.is_held_out:
-            raise ValueError(
-                "predict_interval needs a fit with validation rows: early_stopping=True or X_val."
-            )
-        margin = calibration.margin(float(coverage))
-        predictions = self._predict_networks(self._checked_rows(X))
-        if self._n_levels > 1:
-            lower, upper = self._outer_quantiles(predictions)
-        else:
-            lower = upper = predictions.mean(axis=0)
-            spread, variance = self._spread_and_variance(predictions)
-            margin = margin * calibration.deviation(spread, variance)
-        lower, upper = lower - margin, upper + margin
-        if self.out_activation_ == "exp":
-            lower = np.maximum(lower, 0)
-        middle = (lower + upper) / 2  # where both have been narrowed past one another
-        interval = np.stack([np.minimum(lower, middle), np.maximum(upper, middle)], axis=-1)
-        return interval[:, 0] if interval.shape[1] == 1 else interval
+        return self._shaped(self._predict(X, self.out_activation_, self._link_options))
 
     def predict_samples(
         self,
@@ -641,63 +567,10 @@ class MLPRegressor(RegressorMixin, BaseNetwork):
         >>> net.predict_samples(X, 20).shape
         (20, 200)
         """
-        options = getattr(self, "_link_options", None)
-        samples = self._sample(X, n_samples, random_state, self.out_activation_, options)
+        self._check_fitted()
+        link = (self.out_activation_, self._link_options)
+        samples = self._sample(X, n_samples, random_state, *link)
         return np.stack([self._shaped(sample) for sample in samples])
-
-    # Uncertainty ----------------------------------------------------------------------------
-
-    def _predict_networks(self, X):
-        """Predictions of each network, (n_networks, n, n_predictions), for X that is checked."""
-        return self._predict_each(X, self.out_activation_, getattr(self, "_link_options", None))
-
-    def _predict_with_std(self, X):
-        calibration = getattr(self, "_calibration", None)
-        if self._n_levels > 1:
-            raise ValueError("return_std=True is for a single prediction, got several quantiles.")
-        if calibration is None:
-            raise ValueError(
-                "return_std=True needs combine='mean' or a fit with validation rows: "
-                "early_stopping=True or X_val."
-            )
-        predictions = self._predict_networks(self._checked_rows(X))
-        deviation = calibration.deviation(*self._spread_and_variance(predictions))
-        return self._shaped(predictions.mean(axis=0)), self._shaped(deviation)
-
-    def _spread_and_variance(self, predictions):
-        """Variance among networks, and the variance function of the loss, (n, n_outputs) each."""
-        power = self._loss().variance_power
-        return predictions.var(axis=0), predictions.mean(axis=0) ** power
-
-    def _outer_quantiles(self, predictions):
-        """The lowest and the highest quantile, (n, n_outputs) each."""
-        mean = predictions.mean(axis=0)
-        mean = mean.reshape(len(mean), -1, self._n_levels)
-        return mean[..., 0], mean[..., -1]
-
-    def _calibrate(self, task):
-        """Compares predictions with y: of the validation rows, or of the training rows.
-
-        The latter tell an ensemble's noise, though too little of it, but no intervals.
-        """
-        vars(self).pop("_calibration", None)
-        vars(self).pop("residual_std_", None)
-        is_held_out = task.validation is not None
-        rows = task.validation if is_held_out else task.rows
-        if not (is_held_out or (self._is_ensemble and self._n_levels == 1)):
-            return
-        predictions = self._predict_networks(rows.X).astype(float)
-        y = rows.targets.astype(float)
-        if self._n_levels > 1:
-            ends = self._outer_quantiles(predictions)
-            self._calibration = Calibration.of_quantiles(y, *ends, rows.weight)
-            return
-        spread, variance = self._spread_and_variance(predictions)
-        self._calibration = Calibration.of_means(
-            y, predictions.mean(axis=0), spread, variance, rows.weight, is_held_out
-        )
-        deviation = np.sqrt(self._calibration.dispersion)
-        self.residual_std_ = float(deviation[0]) if len(deviation) == 1 else deviation
 
     @when_available(lambda self: self._check_partial_fit())
     @fitting

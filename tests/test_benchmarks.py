@@ -58,7 +58,7 @@ def test_explorers(load):
     assert (seconds > 0).all()
 
 
-def test_uci(load, monkeypatch, capsys):
+def test_uci(load, monkeypatch):
     uci = load("bench_uci")
     rng = np.random.default_rng(0)
     X = rng.normal(5, 3, size=(300, 3))
@@ -67,10 +67,14 @@ def test_uci(load, monkeypatch, capsys):
     rmse, coverage = uci.measure(X, y, np.arange(300) < 60, seed=0)
     assert 0.8 < rmse < 3
     assert 0.75 < coverage <= 1
+
+
+@pytest.mark.parametrize("name", ["bench_uci", "bench_images"])
+def test_data_that_is_not_there(load, name, monkeypatch, capsys):
     monkeypatch.delenv("SKNET_DATA", raising=False)
-    monkeypatch.setattr("sys.argv", ["bench_uci"])
-    uci.main()
-    assert "SKNET_DATA" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", [name])
+    load(name).main()
+    assert "Not measured: SKNET_DATA must name the folder" in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
