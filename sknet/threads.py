@@ -24,9 +24,10 @@ __all__ = ["Team", "available_threads", "run_job", "single_threaded_blas"]
 # microseconds.
 WORK_PER_THREAD = 900_000
 TOTAL_PER_THREAD = 10_000_000
-TRIAL_ROUNDS = 500  # of a job: so many go by between two trials, which take 26 each
-LEAST_ROUNDS = 30  # of a job that tries
-TRIAL_SECONDS = 0.5  # and so much time: as long as a host leaves cores where they are
+TRIAL_SECONDS = 0.5  # between two trials: as long as a host leaves cores where they are
+TRIAL_ROUNDS = 200  # and so many rounds, as a trial takes 14
+LEAST_ROUNDS = 15  # of a job that tries
+MOST_KINDS = 100  # of jobs, that findings are kept of
 IDLE_SECONDS = 1  # that a thread without a team waits for the next one
 
 
@@ -70,19 +71,17 @@ class Team:
         to few threads. Ignored when n_threads is given.
     most : int
         Threads that the jobs can use, whatever n_threads is.
-    n_rounds : int
-        How often the threads meet, in all jobs together. Where that is often enough, and n_threads
-        None, it is tried from time to time whether the calling thread is faster alone.
+    kind : hashable or None
+        What makes jobs alike. Those of a kind try from time to time whether the calling thread is
+        faster alone, if n_threads is None, and go by what the last trial found.
     """
 
-    def __init__(self, n_threads, work, total=math.inf, most=sys.maxsize, n_rounds=0):
+    def __init__(self, n_threads, work, total=math.inf, most=sys.maxsize, kind=None):
         self._n_threads = None if n_threads is None else min(n_threads, most)
         self._worth_while = min(worth_while(work, total), most)
+        self._finding = _finding(kind) if n_threads is None and kind is not None else None
         self._helpers = []
         self._done = queue.SimpleQueue()
-        self._may_try = n_threads is None and n_rounds >= TRIAL_ROUNDS
-        self._is_alone = False
-        self._n_untried, self._next_trial = TRIAL_ROUNDS, 0.0
 
     def __enter__(self):
         with _shared.lock:
@@ -119,10 +118,11 @@ class Team:
     def run(self, job, n_rounds=0):
         """Runs job.work(rank) on every thread and returns when all are done.
 
-        With n_rounds > 0, the number of rounds in it, the job may be told to try_alone().
+        Of a job that can try_alone(), n_rounds says how often its threads meet.
         """
-        tries = self._tries(n_rounds)
-        helpers = [] if self._is_alone and not tries else self._helpers
+        finding = self._finding if self._helpers else None
+        tries = finding is not None and finding.is_due(n_rounds)
+        helpers = [] if finding is not None and finding.is_alone and not tries else self._helpers
         job.start(1 + len(helpers))
         if tries:
             job.try_alone()
@@ -139,18 +139,34 @@ class Team:
             for _ in range(n_called):
                 self._done.get()
         if tries:
-            self._is_alone = job.trial.ends_alone
+            finding.is_alone = job.trial.ends_alone
 
-    def _tries(self, n_rounds):
-        """Whether to try with a job of so many rounds."""
-        if not (self._may_try and self._helpers):
-            return False
-        self._n_untried += n_rounds
+
+class _Finding:
+    """Whether the calling thread is faster alone, with jobs of one kind."""
+
+    def __init__(self):
+        self.is_alone = False
+        self.n_untried = 0
+        self.next_trial = 0.0
+
+    def is_due(self, n_rounds):
+        """Whether a job of so many rounds is to try again."""
+        self.n_untried += n_rounds
         now = time.monotonic()
-        if n_rounds < LEAST_ROUNDS or self._n_untried < TRIAL_ROUNDS or now < self._next_trial:
+        if n_rounds < LEAST_ROUNDS or self.n_untried < TRIAL_ROUNDS or now < self.next_trial:
             return False
-        self._n_untried, self._next_trial = 0, now + TRIAL_SECONDS
+        self.n_untried, self.next_trial = 0, now + TRIAL_SECONDS
         return True
+
+
+def _finding(kind):
+    with _shared.lock:
+        finding = _shared.findings.pop(kind, None) or _Finding()
+        _shared.findings[kind] = finding  # the last used stands last
+        if len(_shared.findings) > MOST_KINDS:
+            del _shared.findings[next(iter(_shared.findings))]
+    return finding
 
 
 class _Helper(threading.Thread):
@@ -252,6 +268,7 @@ class _Shared:
         self.lock = threading.Lock()
         self.leaders = Counter()  # calling threads with a team at work: how many, one in another
         self.idle_helpers = []
+        self.findings = {}  # by kind of job
         self.n_blas_holders = 0
         self.blas_keeper = None
 

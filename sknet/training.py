@@ -58,8 +58,8 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
     total = products * data.n_samples * options.max_iter
     # The core cuts off no shard that is not worth a thread.
     work = trainer.batch_size * products if trainer.n_shards == 1 else math.inf
-    n_rounds = trainer.n_batches * options.max_iter
-    with Team(options.n_threads, work, total, trainer.scheme.max_size, n_rounds) as team:
+    kind = (model.layers, data.n_features, model.params.dtype, trainer.batch_size, data.is_sparse)
+    with Team(options.n_threads, work, total, trainer.scheme.max_size, kind) as team:
         reason = _train_epochs(team, trainer, model, loss, progress, options, monitor)
         if options.averaging is not None and not monitor.score_decides:
             progress.keep_best(_shown(team, model, loss, data, progress, options))

@@ -4,8 +4,8 @@ cdef extern from "clock.h" nogil:
     long long nanoseconds()
 
 cdef enum:
-    TRIAL_SKIPPED = 4  # mini-batches that find other caches than those after them
-    TRIAL_TIMED = 9    # of them the median counts
+    TRIAL_SKIPPED = 2  # mini-batches that find other caches than those after them
+    TRIAL_TIMED = 5    # of them the median counts
     TRIAL_PART = TRIAL_SKIPPED + TRIAL_TIMED
 
 

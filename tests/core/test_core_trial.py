@@ -2,16 +2,18 @@
 
 import math
 import threading
+import warnings
 
 import numpy as np
 import pytest
 from driver import make_data, make_network, make_trainer, work
+from sklearn.exceptions import ConvergenceWarning
 from teams import Task, in_time
 
-from sknet import threads
+from sknet import MLPClassifier, threads
 from sknet.threads import Team
 
-PART = 13  # mini-batches by the team, and by rank 0 alone
+PART = 7  # mini-batches by the team, and by rank 0 alone
 
 
 def outcome(core, size, patience, *, shards=False, batch_size=10, epochs=4, **restraints):
@@ -48,7 +50,7 @@ def outcome(core, size, patience, *, shards=False, batch_size=10, epochs=4, **re
         {"shards": True},
         {"batch_size": 50, "epochs": 20},  # a trial that spans epochs, three mini-batches each
         {"batch_size": 50, "epochs": 20, "shards": True},
-        {"batch_size": 9, "epochs": 2},  # two mini-batches after the trial
+        {"batch_size": 16, "epochs": 2},  # two mini-batches after the trial
     ],
 )
 def test_the_bits_are_the_same_whoever_ends_it(core, size, options):
@@ -62,8 +64,8 @@ def test_the_bits_are_the_same_whoever_ends_it(core, size, options):
 
 
 def test_too_few_mini_batches_for_a_trial(core):
-    with pytest.raises(ValueError, match="more than 26 mini-batches"):
-        outcome(core, 3, math.inf, epochs=2)
+    with pytest.raises(ValueError, match="more than 14 mini-batches"):
+        outcome(core, 3, math.inf, batch_size=20, epochs=2)
     assert threads.LEAST_ROUNDS > 2 * PART
 
 
@@ -114,38 +116,68 @@ def run(team, job, n_rounds):
 
 def test_a_team_tries_now_and_then_and_shrinks(eight_cores, clock):
     job = Job(ends_alone=True)
-    with Team(None, work=1e12, n_rounds=10_000) as team:
-        assert run(team, job, 20) == (8, False)  # too few for a trial
+    with Team(None, work=1e12, kind="a") as team:
+        assert run(team, job, 100) == (8, False)  # too few so far
+        assert run(team, job, 14) == (8, False)
         assert run(team, job, 100) == (8, True)
-        assert run(team, job, 100) == (1, False)
-        clock.now += threads.TRIAL_SECONDS
-        assert run(team, job, 100) == (1, False)  # too few since the last one
-        assert run(team, job, 300) == (8, True)
-        assert run(team, job, 600) == (1, False)  # too early
-        clock.now += threads.TRIAL_SECONDS
+        assert run(team, job, 1000) == (1, False)  # too early
         job.ends_alone = False
-        assert run(team, job, 100) == (8, True)
-        assert run(team, job, 100) == (8, False)
+        clock.now += threads.TRIAL_SECONDS
+        assert run(team, job, 14) == (1, False)  # too few for a trial
+    with Team(None, work=1e12, kind="b") as other:
+        assert run(other, job, 20) == (8, False)
+    with Team(None, work=1e12, kind="a") as team:  # goes on with what is known
+        assert run(team, job, 15) == (8, True)
+        assert run(team, job, 15) == (8, False)
+        clock.now += threads.TRIAL_SECONDS
+        assert run(team, job, 100) == (8, False)  # too few since the last one
 
 
-@pytest.mark.parametrize(("n_threads", "n_rounds"), [(4, 10_000), (None, 100), (1, 10_000)])
-def test_a_team_does_not_try(eight_cores, clock, n_threads, n_rounds):
-    """A number that was asked for is kept; and where rounds are few, a trial costs too much."""
-    with Team(n_threads, work=1e12, n_rounds=n_rounds) as team:
+@pytest.mark.parametrize(("n_threads", "kind"), [(4, "a"), (None, None), (1, "a")])
+def test_a_team_does_not_try(eight_cores, clock, n_threads, kind):
+    """A number that was asked for is kept."""
+    with Team(n_threads, work=1e12, kind=kind) as team:
         size = team.size
-        assert run(team, Job(ends_alone=True), 100) == (size, False)
         assert run(team, Job(ends_alone=True), 1000) == (size, False)
+        assert run(team, Job(ends_alone=True), 1000) == (size, False)
+
+
+def test_few_findings_are_kept(eight_cores, clock, monkeypatch):
+    """Those used last, with the process as a whole."""
+    monkeypatch.setattr(threads, "_shared", threads._Shared())
+    for kind in [0, *range(1, threads.MOST_KINDS), 0, "new"]:
+        Team(None, work=1e12, kind=kind)
+    assert list(threads._shared.findings) == [*range(2, threads.MOST_KINDS), 0, "new"]
+
+
+def test_a_fit_says_what_kind_it_is():
+    """As another fit of the same network to other rows; not as one of other mini-batches."""
+    rng = np.random.default_rng(0)
+
+    def kinds(n, **options):
+        before = set(threads._shared.findings)
+        X, y = rng.normal(size=(n, 9)), rng.integers(0, 2, n)
+        options = {"batch_size": 37, "max_iter": 1, **options}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            MLPClassifier((23, 19), **options).fit(X, y)
+        return set(threads._shared.findings) - before
+
+    assert len(kinds(100)) == 1
+    assert not kinds(200)
+    assert len(kinds(100, batch_size=36)) == len(kinds(100, dropout=0.1)) == 1
+    assert not kinds(100, batch_size=35, n_threads=2)
 
 
 def test_a_training_that_goes_on_alone_and_together_again(core, eight_cores, clock):
     """Epoch by epoch on a team that changes; the numbers are those of one thread."""
     task = Task(core, n=400, batch_size=10)
-    sizes = []
-    with Team(None, work=1e12, n_rounds=10_000) as team:
-        for _ in range(30):
+    n_trials = 0
+    for _ in range(30):
+        with Team(None, work=1e12, kind=id(task)) as team:
             job = task.next_epoch()
             in_time(team.run, job, job.n_batches)
-            sizes.append(job.trial is not None)
-            clock.now += 0.1
-    assert 2 <= sum(sizes) <= 4
+        n_trials += job.trial is not None
+        clock.now += 0.125
+    assert n_trials == 6  # in the fifth epoch, and each fifth after it
     assert (task.params == task.expected(30)).all()
