@@ -126,6 +126,7 @@ class Team:
         job.start(1 + len(helpers))
         if tries:
             job.try_alone()
+        begun = time.perf_counter()
         n_called = 0
         try:
             for helper in helpers:
@@ -139,7 +140,7 @@ class Team:
             for _ in range(n_called):
                 self._done.get()
         if tries:
-            finding.is_alone = job.trial.ends_alone
+            finding.note(job.trial, n_rounds, time.perf_counter() - begun)
 
 
 class _Finding:
@@ -158,6 +159,12 @@ class _Finding:
             return False
         self.n_untried, self.next_trial = 0, now + TRIAL_SECONDS
         return True
+
+    def note(self, trial, n_rounds, seconds):
+        """Learns from a trial, in a job of so many rounds that took so long."""
+        waiting = seconds - trial.seconds  # until the others had woken up, and had told their end
+        alone, together = n_rounds * trial.alone_seconds, n_rounds * trial.team_seconds + waiting
+        self.is_alone = alone <= together
 
 
 def _finding(kind):

@@ -171,7 +171,7 @@ cdef class Trainer(Job):
     def try_alone(self, double patience=1):
         """After start(): has this call try whether rank 0 is faster without the others.
 
-        What came of it is `trial.ends_alone`, afterwards. For `patience` see Trial.
+        What came of it stands in `trial`, afterwards. For `patience` see Trial.
         """
         if self.n_epochs * self.n_batches <= 2 * TRIAL_PART:
             raise ValueError(f"a trial needs more than {2 * TRIAL_PART} mini-batches in a call")
@@ -237,6 +237,8 @@ cdef class Trainer(Job):
                 return
             if rank == 0:
                 self.note_epoch(epoch)
+        if rank == 0 and self.trial is not None:
+            self.trial.end()
         self.scheme.end(active, rank)
 
     cdef inline uint64_t epoch_key(self, Py_ssize_t epoch) noexcept nogil:

@@ -18,9 +18,12 @@ cdef class Trial:
     Attributes
     ----------
     ends_alone : whether rank 0 alone was faster, or equally fast
+    team_seconds, alone_seconds : of a mini-batch, by the team and by rank 0 alone
+    seconds : of all mini-batches, from the first to the last
     """
 
     cdef readonly bint ends_alone
+    cdef readonly double team_seconds, alone_seconds, seconds
     cdef double patience  # rank 0 may take this many times as long as the team
     cdef team_t alone
     cdef char[::1] shares
@@ -52,15 +55,21 @@ cdef class Trial:
             return team_meet(team, rank) or self.ends_alone  # when rank 0 has finished its part
         if number == 2 * TRIAL_PART:
             if rank == 0:
-                self.ends_alone = self.time_of_part(1) <= self.patience * self.time_of_part(0)
+                self.team_seconds = self.seconds_of_part(0)
+                self.alone_seconds = self.seconds_of_part(1)
+                self.ends_alone = self.alone_seconds <= self.patience * self.team_seconds
                 if team_meet(team, rank):
                     return True
             if not self.ends_alone:
                 active[0] = team
         return False
 
-    cdef double time_of_part(self, int part) noexcept nogil:
-        """The median of its mini-batches, in nanoseconds."""
+    cdef void end(self) noexcept nogil:
+        """After the last mini-batch, by rank 0."""
+        self.seconds = 1e-9 * (nanoseconds() - self.begins[0])
+
+    cdef double seconds_of_part(self, int part) noexcept nogil:
+        """The median of its mini-batches."""
         cdef long long times[TRIAL_TIMED]
         cdef const long long* begins = self.begins + part * TRIAL_PART + TRIAL_SKIPPED
         cdef long long time
@@ -72,4 +81,4 @@ cdef class Trial:
                 times[place] = times[place - 1]
                 place -= 1
             times[place] = time
-        return times[TRIAL_TIMED // 2]
+        return 1e-9 * times[TRIAL_TIMED // 2]

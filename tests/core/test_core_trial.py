@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from driver import make_data, make_network, make_trainer, work
 from sklearn.exceptions import ConvergenceWarning
-from teams import Task, in_time
+from teams import TIMEOUT, Task, in_time
 
 from sknet import MLPClassifier, threads
 from sknet.threads import Team
@@ -61,6 +61,8 @@ def test_the_bits_are_the_same_whoever_ends_it(core, size, options):
         assert sums_tried == sums
         if patience != 1:
             assert trainer.trial.ends_alone == (patience > 0)
+            assert 0 < trainer.trial.team_seconds < trainer.trial.seconds < TIMEOUT
+            assert 0 < trainer.trial.alone_seconds < trainer.trial.seconds
 
 
 def test_too_few_mini_batches_for_a_trial(core):
@@ -79,9 +81,9 @@ def test_a_trial_is_over_with_the_call(core):
 class Job:
     """Notes how many threads work on it, and whether it is asked to try with fewer."""
 
-    def __init__(self, ends_alone):
-        self.trial = self
-        self.ends_alone = ends_alone
+    def __init__(self, clock, team_seconds, alone_seconds, waiting=0):
+        self.trial, self.clock, self.waiting = self, clock, waiting
+        self.team_seconds, self.alone_seconds, self.seconds = team_seconds, alone_seconds, 1
 
     def start(self, size):
         self.size, self.tries, self.ranks = size, False, set()
@@ -93,6 +95,8 @@ class Job:
     def work(self, rank):
         with self.lock:
             self.ranks.add(rank)
+        if rank == 0:
+            self.clock.now += self.seconds + self.waiting
 
 
 @pytest.fixture
@@ -102,6 +106,8 @@ def clock(monkeypatch):
 
         def monotonic(self):
             return self.now
+
+        perf_counter = monotonic
 
     clock = Clock()
     monkeypatch.setattr(threads, "time", clock)
@@ -114,23 +120,35 @@ def run(team, job, n_rounds):
     return job.size, job.tries
 
 
-def test_a_team_tries_now_and_then_and_shrinks(eight_cores, clock):
-    job = Job(ends_alone=True)
+def test_a_team_tries_now_and_then_and_shrinks(eight_cores, clock, monkeypatch):
+    monkeypatch.setattr(threads._shared, "findings", {})
+    monkeypatch.setattr(threads, "TRIAL_SECONDS", 10)
+    job = Job(clock, team_seconds=3, alone_seconds=2)
     with Team(None, work=1e12, kind="a") as team:
         assert run(team, job, 100) == (8, False)  # too few so far
         assert run(team, job, 14) == (8, False)
         assert run(team, job, 100) == (8, True)
         assert run(team, job, 1000) == (1, False)  # too early
-        job.ends_alone = False
-        clock.now += threads.TRIAL_SECONDS
+        job.alone_seconds = 4
+        clock.now += 10
         assert run(team, job, 14) == (1, False)  # too few for a trial
     with Team(None, work=1e12, kind="b") as other:
         assert run(other, job, 20) == (8, False)
     with Team(None, work=1e12, kind="a") as team:  # goes on with what is known
         assert run(team, job, 15) == (8, True)
         assert run(team, job, 15) == (8, False)
-        clock.now += threads.TRIAL_SECONDS
+        clock.now += 10
         assert run(team, job, 100) == (8, False)  # too few since the last one
+
+
+@pytest.mark.parametrize(("n_rounds", "size"), [(250, 8), (210, 1)])
+def test_waiting_for_the_others_counts(eight_cores, clock, monkeypatch, n_rounds, size):
+    """Which makes short jobs faster alone, though each mini-batch takes longer."""
+    monkeypatch.setattr(threads._shared, "findings", {})
+    with Team(None, work=1e12, kind="a") as team:
+        job = Job(clock, team_seconds=3, alone_seconds=4, waiting=230)
+        assert run(team, job, n_rounds) == (8, True)
+        assert run(team, job, 10) == (size, False)
 
 
 @pytest.mark.parametrize(("n_threads", "kind"), [(4, "a"), (None, None), (1, "a")])
@@ -138,13 +156,13 @@ def test_a_team_does_not_try(eight_cores, clock, n_threads, kind):
     """A number that was asked for is kept."""
     with Team(n_threads, work=1e12, kind=kind) as team:
         size = team.size
-        assert run(team, Job(ends_alone=True), 1000) == (size, False)
-        assert run(team, Job(ends_alone=True), 1000) == (size, False)
+        for _ in range(2):
+            assert run(team, Job(clock, 2, 1), 1000) == (size, False)
 
 
 def test_few_findings_are_kept(eight_cores, clock, monkeypatch):
     """Those used last, with the process as a whole."""
-    monkeypatch.setattr(threads, "_shared", threads._Shared())
+    monkeypatch.setattr(threads._shared, "findings", {})
     for kind in [0, *range(1, threads.MOST_KINDS), 0, "new"]:
         Team(None, work=1e12, kind=kind)
     assert list(threads._shared.findings) == [*range(2, threads.MOST_KINDS), 0, "new"]
