@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 
 TURN = 0.25  # seconds that a competitor works per turn, at the least
-REST = 0.1  # seconds between competitors: until the threads of the last one sleep
+REST = 0.2  # seconds between competitors: until the threads of the last one sleep
 RESULTS = Path(__file__).parent / "results"
 
 

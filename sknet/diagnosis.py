@@ -7,6 +7,8 @@ with a warning and should not take longer for it.
 import numpy as np
 from scipy import sparse
 
+from sknet.layers import Dense
+
 __all__ = ["diagnose", "is_constant", "unscaled_column"]
 
 LOOKED_AT = 200  # rows of X
@@ -18,7 +20,7 @@ SAME = 1e-6  # difference of outputs, beside their size, up to which they are th
 VANISHED = 1e-3  # gradient norm over its first, below which it has vanished
 
 
-def diagnose(estimator, X, coefs, intercepts, activations, history):
+def diagnose(estimator, X, model, history):
     """What may have kept training from converging, and what to do about it.
 
     Parameters
@@ -26,10 +28,8 @@ def diagnose(estimator, X, coefs, intercepts, activations, history):
     estimator : BaseNetwork
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         The training rows.
-    coefs, intercepts : lists of ndarray
-        Of the network at the end of training.
-    activations : list of str
-        One per hidden layer.
+    model : Model
+        The network at the end of training.
     history : dict of ndarray
         As `history_`.
 
@@ -40,7 +40,7 @@ def diagnose(estimator, X, coefs, intercepts, activations, history):
     rows = _some_rows(X)
     found = [
         _about_columns(estimator, rows),
-        _about_units(rows, coefs, intercepts, activations),
+        _about_units(rows, model),
         _about_gradients(history),
         _about_loss(estimator, history),
     ]
@@ -87,13 +87,17 @@ def _about_columns(estimator, rows):
     return f"X is not scaled: {column}; scale it, for instance with StandardScaler."
 
 
-def _about_units(rows, coefs, intercepts, activations):
-    """Relu units that no row makes positive have no gradient and will not come back."""
+def _about_units(rows, model):
+    """Relu units that no row makes positive have no gradient and will not come back.
+
+    By the core, as BLAS would leave threads behind that wait busily for the next product.
+    """
     dead = []
-    for i, activation in enumerate(activations):
-        if activation != "relu":
+    for i, layer in enumerate(model.layers[:-1]):
+        # The weights alone do not tell which units are dead where they are normalised.
+        if not (isinstance(layer, Dense) and layer.activation == "relu"):
             break
-        rows = np.maximum(rows @ coefs[i] + intercepts[i], 0)
+        rows = model.dense_layer(i).predict(rows, 1)
         n_dead, n_units = int(np.sum(~rows.any(axis=0))), rows.shape[1]
         if n_dead:
             dead.append(f"{n_dead} of {n_units} units of hidden layer {i}")

@@ -104,10 +104,7 @@ def report(ending, task):
 
 def _warn(text, estimator, X):
     """A ConvergenceWarning with what may be the matter."""
-    model = estimator._model()
-    # Which units are dead is not told by the weights alone where they are normalised.
-    activations = [] if model.norms else estimator._activations(model.coefs[1:])
-    reasons = diagnose(estimator, X, model.coefs, model.intercepts, activations, estimator.history_)
+    reasons = diagnose(estimator, X, estimator._model(), estimator.history_)
     warnings.warn(" ".join([text, *reasons]), ConvergenceWarning, stacklevel=CALLER + 1)
 
 

@@ -126,6 +126,12 @@ class Model:
         model.set_params(self.params)
         return model
 
+    def dense_layer(self, i):
+        """Dense layer i of dense layers only, as a network of its own on the same numbers."""
+        part = Model(self.layers[i : i + 1], self.coefs[i].shape[0], self.params.dtype)
+        part.set_params(self.params[self.network.param_slices()[i]])
+        return part
+
     def initialize(self, init, rng, activations):
         """Draws new weights from the generator `rng`.
 

@@ -11,6 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from small_fits import LABELS, NUMBERS, X, classifier, regressor
 
 from sknet.diagnosis import diagnose
+from sknet.model import Model
+
+
+def linear(n_features):
+    return Model.from_arrays([np.ones((n_features, 1))], [np.zeros(1)], [], {})
 
 
 def said(net, rows, y):
@@ -102,7 +107,7 @@ def history(loss, norms):
     ],
 )
 def test_history(loss, norms, expected):
-    found = diagnose(regressor(), X, [np.ones((4, 1))], [np.zeros(1)], [], history(loss, norms))
+    found = diagnose(regressor(), X, linear(4), history(loss, norms))
     assert len(found) == len(expected)
     for sentence, pattern in zip(found, expected, strict=True):
         assert re.search(pattern, sentence)
@@ -112,13 +117,14 @@ def test_few_rows_are_looked_at():
     """From all over X: an outlier among a million rows may be missed, a column is not."""
     rows = np.zeros((100_000, 3), np.float32)
     rows[:, 1] = np.linspace(0, 1000, 100_000)
-    [sentence] = diagnose(regressor(), rows, [np.ones((3, 1))], [np.zeros(1)], [], {})
+    [sentence] = diagnose(regressor(), rows, linear(3), {})
     assert "column 1, from 0 to 995" in sentence
 
 
 def test_wide_sparse_rows_stay_sparse():
     rows = sparse.random_array((300, 5000), density=0.01, rng=0, format="csr") * 1000
     coefs, intercepts = [np.ones((5000, 3)), np.ones((3, 1))], [np.full(3, -1e9), np.zeros(1)]
-    found = diagnose(regressor(), rows, coefs, intercepts, ["relu"], {})
+    model = Model.from_arrays(coefs, intercepts, ["relu"], {})
+    found = diagnose(regressor(), rows, model, {})
     assert len(found) == 2
     assert "3 of 3 units of hidden layer 0" in found[1]
