@@ -1,6 +1,8 @@
 """What a ConvergenceWarning says about why training has not come further."""
 
 import re
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -128,3 +130,28 @@ def test_wide_sparse_rows_stay_sparse():
     found = diagnose(regressor(), rows, model, {})
     assert len(found) == 2
     assert "3 of 3 units of hidden layer 0" in found[1]
+
+
+AT_REST = """
+import time, warnings
+import numpy as np
+from sknet import MLPClassifier
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(500, 800)), rng.integers(0, 5, 500)
+time.sleep(0.5)  # whatever importing has set to work
+net = MLPClassifier((64,), max_iter=1, n_threads=1, random_state=0)
+begun, all_threads, mine = time.perf_counter(), time.process_time(), time.thread_time()
+while time.perf_counter() < begun + 0.5:
+    net.fit(X, y)
+mine = time.thread_time() - mine
+print((time.process_time() - all_threads - mine) / mine)
+"""
+
+
+def test_a_warning_leaves_no_thread_at_work():
+    """Threads of BLAS would wait busily for the next product, on a core that the next fit needs."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_REST], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert float(done.stdout) < 0.3
