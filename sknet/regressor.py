@@ -6,7 +6,6 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
-from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import column_or_1d
 
@@ -451,6 +450,8 @@ class MLPRegressor(RegressorMixin, UncertaintyMixin, BaseNetwork):
 
     def _score_predictions(self, predictions, y, sample_weight):
         """R^2; of quantiles D^2, since R^2 would have them all predict the mean."""
+        from sklearn.metrics import d2_pinball_score, r2_score  # half the time to import sknet
+
         loss = self._loss()
         if not isinstance(loss, Quantile):
             return float(r2_score(y, predictions, sample_weight=sample_weight))

@@ -5,8 +5,6 @@ import math
 from numbers import Real
 
 import numpy as np
-from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import validate_data
 
 from sknet.rows import FLOATS, Rows, checked_weight
@@ -54,6 +52,8 @@ class ValidationMixin:
                 f"your dataset: n_samples={n_samples}, "
                 f"validation_fraction={self.validation_fraction}, n_features={self.n_features_in_}."
             )
+        from sklearn.model_selection import train_test_split  # slow to import, and seldom needed
+
         train, held_out = train_test_split(
             np.arange(n_samples), test_size=n_val, stratify=stratify, random_state=seed
         )
@@ -77,6 +77,8 @@ class ValidationMixin:
         """The score that `scoring` gives a model; None where there is no scorer."""
         if self.scoring is None or self.scoring == "loss":
             return None
+        from sklearn.metrics import check_scoring, get_scorer_names  # as above
+
         if isinstance(self.scoring, str) and self.scoring not in get_scorer_names():
             raise ValueError(
                 "scoring must be 'loss', a callable or one of sklearn.metrics.get_scorer_names(), "

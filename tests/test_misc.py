@@ -426,6 +426,17 @@ def test_import_is_silent_and_starts_no_thread():
     assert run(code, "-W", "error", "-X", "dev") == "1"
 
 
+def test_import_leaves_what_is_slow_and_seldom_needed():
+    code = """if True:
+        import sys, sklearn.base, sklearn.utils
+        before = set(sys.modules)
+        import sknet
+        slow = ("sklearn.metrics", "sklearn.model_selection", "pandas", "matplotlib")
+        print([name for name in set(sys.modules) - before if name.startswith(slow)], end="")
+    """
+    assert run(code) == "[]"
+
+
 @pytest.mark.parametrize("method", ["minibatch", "lbfgs", "partial_fit"])
 def test_warnings_point_at_the_call(method):
     X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
