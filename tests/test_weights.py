@@ -179,12 +179,10 @@ def test_early_stopping_scores_are_weighted(task):
 
 def test_the_internal_split_takes_the_weights_along(monkeypatch):
     """All the weight of the validation part on rows of one class: it is the score of that class."""
-    import sknet.validation
-
     def split(rows, **kwargs):
         return rows[20:], rows[:20]
 
-    monkeypatch.setattr(sknet.validation, "train_test_split", split)
+    monkeypatch.setattr("sklearn.model_selection.train_test_split", split)
     weight = np.where((np.arange(60) < 20) & (CODES != 0), 1e-9, 1.0)
     net, y = make("multiclass", early_stopping=True, max_iter=20)
     net.fit(X, y, weight)
