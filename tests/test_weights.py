@@ -179,6 +179,7 @@ def test_early_stopping_scores_are_weighted(task):
 
 def test_the_internal_split_takes_the_weights_along(monkeypatch):
     """All the weight of the validation part on rows of one class: it is the score of that class."""
+
     def split(rows, **kwargs):
         return rows[20:], rows[:20]
 
