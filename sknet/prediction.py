@@ -94,7 +94,6 @@ class PredictionMixin:
 
     def _sample(self, X, n_samples, random_state, link="identity", options=None):
         """Predictions with units dropped at random, (n_samples, n, n_predictions)."""
-        self._check_fitted()
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples must be an integer >= 1, got {n_samples!r}.")
         if not (np.any(self.dropout) or self.input_dropout):

@@ -569,8 +569,7 @@ class MLPRegressor(RegressorMixin, UncertaintyMixin, BaseNetwork):
         (20, 200)
         """
         self._check_fitted()
-        link = (self.out_activation_, self._link_options)
-        samples = self._sample(X, n_samples, random_state, *link)
+        samples = self._sample(X, n_samples, random_state, self.out_activation_, self._link_options)
         return np.stack([self._shaped(sample) for sample in samples])
 
     @when_available(lambda self: self._check_partial_fit())

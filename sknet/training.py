@@ -58,7 +58,8 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
     total = products * data.n_samples * options.max_iter
     # The core cuts off no shard that is not worth a thread.
     work = trainer.batch_size * products if trainer.n_shards == 1 else math.inf
-    kind = (model.layers, data.n_features, model.params.dtype, trainer.batch_size, data.is_sparse)
+    shape = (model.layers, data.n_features, model.params.dtype, trainer.batch_size)
+    kind = (*shape, data.is_sparse, trainer.n_shards)
     with Team(options.n_threads, work, total, trainer.scheme.max_size, kind) as team:
         reason = _train_epochs(team, trainer, model, loss, progress, options, monitor)
         if options.averaging is not None and not monitor.score_decides:
