@@ -175,6 +175,7 @@ cdef class DataParallel(Scheme):
     ) noexcept nogil:
         """Update by a gradient that is made as short as clip_norm; whether the team was aborted."""
         cdef Py_ssize_t tile
+        cdef const Py_ssize_t* place
         cdef double total = 0
         cdef real_t factor = 1
         cdef TileSums sums
@@ -182,7 +183,10 @@ cdef class DataParallel(Scheme):
             tile = self.next_tile(team, rank)
             if tile < 0:
                 break
-            sums = self.trainee.differentiate(tile, ws, n_blocks, batch, self.gradient_of(tile))
+            place = &self.trainee.tiles[tile, 0]
+            sums = TileSums(0, 0)
+            self.trainee.differentiate(place, ws, n_blocks, self.gradient_of(place))
+            self.trainee.penalise(place, batch, self.gradient_of(place), &sums)
             batch.penalty[tile] += batch.share * sums.penalty
             batch.squares[tile] += sums.squares
             self.squares[tile] = sums.squares
@@ -196,11 +200,13 @@ cdef class DataParallel(Scheme):
             tile = self.next_tile(team, rank)
             if tile < 0:
                 return False
-            self.trainee.update(tile, batch, factor, self.gradient_of(tile))
+            place = &self.trainee.tiles[tile, 0]
+            self.trainee.update(place, batch, factor, self.gradient_of(place))
+            if not self.max_norm:
+                self.trainee.finish(place, batch)
 
-    cdef inline real_t* gradient_of(self, Py_ssize_t tile) noexcept nogil:
-        cdef const Py_ssize_t* place = &self.trainee.tiles[tile, 0]
-        return self.gradient + self.network.steps[place[0]].params + place[1]
+    cdef inline real_t* gradient_of(self, const Py_ssize_t* tile) noexcept nogil:
+        return self.gradient + self.network.steps[tile[0]].params + tile[1]
 
     cdef bint limit_norms(self, team_t* team, int rank, const Batch* batch) noexcept nogil:
         """Makes the weights into each hidden unit as short as max_norm, and finishes all tiles."""
@@ -218,7 +224,7 @@ cdef class DataParallel(Scheme):
             tile = self.next_tile(team, rank)
             if tile < 0:
                 return team_meet(team, rank)
-            self.trainee.finish(tile, batch)
+            self.trainee.finish(&self.trainee.tiles[tile, 0], batch)
 
     cdef double train_block(
         self, Workspace* ws, const Batch* batch, Py_ssize_t block, Py_ssize_t first, Py_ssize_t n

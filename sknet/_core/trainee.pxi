@@ -4,6 +4,10 @@ cdef inline real_t* address(real_t[::1] array) noexcept nogil:
     return &array[0] if array.shape[0] else NULL
 
 
+cdef enum:
+    CHUNK = 2048  # parameters that, with their gradient, stay in the nearest cache for an update
+
+
 ctypedef struct TileSums:
     double penalty
     double squares  # of the gradient
@@ -137,32 +141,39 @@ cdef class Trainee:
         return &block[0]
 
     cdef TileSums train_tile(
-        self, Py_ssize_t tile, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch
+        self, Py_ssize_t number, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch
     ) noexcept nogil:
-        """Gradient, update and packing of one tile of the parameters.
+        """Gradient, update and packing of one tile of the parameters, given as its number.
 
         The rows were passed in n_blocks blocks.
         """
+        cdef const Py_ssize_t* tile = &self.tiles[number, 0]
+        cdef Py_ssize_t[3] chunk
         cdef real_t* dW = ws.scratch + self.n_products
-        cdef TileSums sums = self.differentiate(tile, ws, n_blocks, batch, dW)
-        self.update(tile, batch, 1, dW)
+        cdef real_t* of_chunk
+        cdef TileSums sums = TileSums(0, 0)
+        self.differentiate(tile, ws, n_blocks, dW)
+        chunk[0], chunk[2] = tile[0], tile[1]
+        while chunk[2] < tile[2]:
+            chunk[1], chunk[2] = chunk[2], min(chunk[2] + CHUNK, tile[2])
+            of_chunk = dW + (chunk[1] - tile[1])
+            self.penalise(chunk, batch, of_chunk, &sums)
+            self.update(chunk, batch, 1, of_chunk)
+        if not self.finishes_later:
+            self.finish(tile, batch)
         return sums
 
-    cdef TileSums differentiate(
-        self, Py_ssize_t tile, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch, real_t* dW
+    cdef void differentiate(
+        self, const Py_ssize_t* tile, Workspace* ws, Py_ssize_t n_blocks, real_t* dW
     ) noexcept nogil:
-        """dW = gradient of the loss and the penalty with respect to one tile of the parameters."""
-        cdef Py_ssize_t i = self.tiles[tile, 0], begin = self.tiles[tile, 1], end = self.tiles[tile, 2]
-        cdef Py_ssize_t n = end - begin, k, block
+        """dW = gradient of the loss, summed over the rows, with respect to a tile of the parameters.
+
+        A tile, or a part of one, is (step, begin, end).
+        """
+        cdef Py_ssize_t i = tile[0], begin = tile[1], end = tile[2], n = end - begin, k, block
         cdef Step* step = self.network.steps + i
-        cdef const real_t* W = &self.params[step.params + begin]
         cdef const real_t* of_block
-        cdef real_t factor = batch.scale, penalty = self.alpha * factor, slope = self.l1 * factor
-        cdef Py_ssize_t n_weights = self.n_weights(tile)
-        cdef Py_ssize_t n_penalised = 0 if self.alpha == 0 else n_weights
-        cdef TileSums sums
         cdef Rows rows
-        sums.penalty = 0
         if ws.block_params[i] != NULL:
             memcpy(dW, ws.block_params[i] + begin, n * sizeof(real_t))
             for block in range(1, n_blocks):
@@ -178,8 +189,17 @@ cdef class Trainee:
                 n_blocks, ws.block_state + step.block_state, self.network.n_block_state,
                 &self.state[step.state],
             )
+
+    cdef void penalise(
+        self, const Py_ssize_t* part, const Batch* batch, real_t* dW, TileSums* sums
+    ) noexcept nogil:
+        """dW: IN the gradient of the loss, OUT of its mean over the rows and of the penalties."""
+        cdef Py_ssize_t n = part[2] - part[1], n_weights = self.n_weights(part), k
+        cdef Py_ssize_t n_penalised = 0 if self.alpha == 0 else n_weights
+        cdef const real_t* W = self.params_of(part)
+        cdef real_t factor = batch.scale, penalty = self.alpha * factor, slope = self.l1 * factor
         if n_penalised:
-            sums.penalty = 0.5 * self.alpha * sum_of_squares(n_penalised, W)
+            sums.penalty += 0.5 * self.alpha * sum_of_squares(n_penalised, W)
         for k in range(n_penalised):
             dW[k] = dW[k] * factor + penalty * W[k]
         for k in range(n_penalised, n):
@@ -188,53 +208,50 @@ cdef class Trainee:
             sums.penalty += self.l1 * sum_of_sizes(n_weights, W)
             for k in range(n_weights):
                 dW[k] += slope * real_sign(W[k])
-        sums.squares = sum_of_squares(n, dW)
-        return sums
+        sums.squares += sum_of_squares(n, dW)
 
     cdef void update(
-        self, Py_ssize_t tile, const Batch* batch, real_t factor, real_t* dW
+        self, const Py_ssize_t* part, const Batch* batch, real_t factor, real_t* dW
     ) noexcept nogil:
-        """Of one tile of the parameters, by factor * dW, which may be changed."""
-        cdef Py_ssize_t k, begin = self.tiles[tile, 1], n = self.tiles[tile, 2] - begin
-        cdef Py_ssize_t first = self.network.steps[self.tiles[tile, 0]].params + begin
-        cdef real_t* W = &self.params[first]
+        """Of a part of the parameters, by factor * dW, which may be changed."""
+        cdef Py_ssize_t k, n = part[2] - part[1]
+        cdef real_t* W = self.params_of(part)
         cdef real_t kept = 1 - batch.decay
         if factor != 1:
             for k in range(n):
                 dW[k] *= factor
         if kept != 1:
-            for k in range(self.n_weights(tile)):
+            for k in range(self.n_weights(part)):
                 W[k] *= kept
         self.optimizer.update(
-            n, batch.rates, dW, W, &self.moments[0, first],
+            n, batch.rates, dW, W, &self.moments[0, W - address(self.params)],
             self.moments.strides[0] // <Py_ssize_t> sizeof(real_t),
         )
-        if not self.finishes_later:
-            self.finish(tile, batch)
 
-    cdef void finish(self, Py_ssize_t tile, const Batch* batch) noexcept nogil:
+    cdef void finish(self, const Py_ssize_t* tile, const Batch* batch) noexcept nogil:
         """After an update of a tile: its average, and its packing for the next mini-batch."""
-        cdef Py_ssize_t k, begin = self.tiles[tile, 1], n = self.tiles[tile, 2] - begin
-        cdef Py_ssize_t first = self.network.steps[self.tiles[tile, 0]].params + begin
-        cdef const real_t* W = &self.params[first]
+        cdef Py_ssize_t k
+        cdef const real_t* W = self.params_of(tile)
         cdef real_t* average
         cdef real_t kept = batch.averaging, taken = 1 - batch.averaging
         if self.averages:
-            average = &self.moments[self.moments.shape[0] - 1, first]
-            for k in range(n):
+            average = &self.moments[self.moments.shape[0] - 1, W - address(self.params)]
+            for k in range(tile[2] - tile[1]):
                 average[k] = kept * average[k] + taken * W[k]
-        self.prepare(&self.tiles[tile, 0])
+        self.prepare(tile)
 
-    cdef inline Py_ssize_t n_weights(self, Py_ssize_t tile) noexcept nogil:
-        """Weights of the tile, which stand before its intercepts."""
-        cdef Py_ssize_t begin = self.tiles[tile, 1]
-        cdef Step* step = self.network.steps + self.tiles[tile, 0]
-        return max(0, min(self.tiles[tile, 2], (<Layer> step.layer).n_weights) - begin)
+    cdef inline real_t* params_of(self, const Py_ssize_t* part) noexcept nogil:
+        return address(self.params) + self.network.steps[part[0]].params + part[1]
+
+    cdef inline Py_ssize_t n_weights(self, const Py_ssize_t* part) noexcept nogil:
+        """Weights of the part, which stand before its intercepts."""
+        cdef Step* step = self.network.steps + part[0]
+        return max(0, min(part[2], (<Layer> step.layer).n_weights) - part[1])
 
     cdef void prepare(self, const Py_ssize_t* tile) noexcept nogil:
-        """Packs a tile, given as (step, begin, end)."""
+        """Packs a tile."""
         cdef Step* step = self.network.steps + tile[0]
         (<Layer> step.layer).prepare(
-            &self.params[step.params + tile[1]], tile[1], tile[2], step.backward,
+            self.params_of(tile), tile[1], tile[2], step.backward,
             address(self.shared) + step.shared,
         )
