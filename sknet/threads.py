@@ -125,7 +125,7 @@ class Team:
         helpers = [] if finding is not None and finding.is_alone and not tries else self._helpers
         job.start(1 + len(helpers))
         if tries:
-            job.try_alone()
+            job.try_alone(finding.patience)
         begun = time.perf_counter()
         n_called = 0
         try:
@@ -144,12 +144,27 @@ class Team:
 
 
 class _Finding:
-    """Whether the calling thread is faster alone, with jobs of one kind."""
+    """Whether the calling thread is faster alone, with jobs of one kind.
+
+    A trial is short, and the machine may have been busy just then: a team breaks up only when a
+    second one, in the next job, finds the same.
+
+    Attributes
+    ----------
+    is_alone : bool
+    is_doubtful : bool
+        Whether there is a team that was slower in the last trial.
+    """
 
     def __init__(self):
-        self.is_alone = False
+        self.is_alone = self.is_doubtful = False
         self.n_untried = 0
         self.next_trial = 0.0
+
+    @property
+    def patience(self):
+        """Of a trial: whether it may leave the rest of its job to the calling thread."""
+        return 1 if self.is_alone or self.is_doubtful else 0
 
     def is_due(self, n_rounds):
         """Whether a job of so many rounds is to try again."""
@@ -164,7 +179,11 @@ class _Finding:
         """Learns from a trial, in a job of so many rounds that took so long."""
         waiting = seconds - trial.seconds  # until the others had woken up, and had told their end
         alone, together = n_rounds * trial.alone_seconds, n_rounds * trial.team_seconds + waiting
-        self.is_alone = alone <= together
+        is_first = not (self.is_alone or self.is_doubtful)
+        self.is_doubtful = alone <= together and is_first
+        self.is_alone = alone <= together and not is_first
+        if self.is_doubtful:
+            self.n_untried, self.next_trial = TRIAL_ROUNDS, 0.0
 
 
 def _finding(kind):

@@ -89,8 +89,8 @@ class Job:
         self.size, self.tries, self.ranks = size, False, set()
         self.lock = threading.Lock()
 
-    def try_alone(self):
-        self.tries = True
+    def try_alone(self, patience):
+        self.tries, self.patience = True, patience
 
     def work(self, rank):
         with self.lock:
@@ -128,6 +128,10 @@ def test_a_team_tries_now_and_then_and_shrinks(eight_cores, clock, monkeypatch):
         assert run(team, job, 100) == (8, False)  # too few so far
         assert run(team, job, 14) == (8, False)
         assert run(team, job, 100) == (8, True)
+        assert job.patience == 0
+        assert run(team, job, 14) == (8, False)
+        assert run(team, job, 15) == (8, True)  # at once, as the first found the team slower
+        assert job.patience == 1
         assert run(team, job, 1000) == (1, False)  # too early
         job.alone_seconds = 4
         clock.now += 10
@@ -136,9 +140,26 @@ def test_a_team_tries_now_and_then_and_shrinks(eight_cores, clock, monkeypatch):
         assert run(other, job, 20) == (8, False)
     with Team(None, work=1e12, kind="a") as team:  # goes on with what is known
         assert run(team, job, 15) == (8, True)
+        assert job.patience == 1
         assert run(team, job, 15) == (8, False)
         clock.now += 10
         assert run(team, job, 100) == (8, False)  # too few since the last one
+
+
+def test_one_slow_moment_breaks_no_team_up(eight_cores, clock, monkeypatch):
+    monkeypatch.setattr(threads._shared, "findings", {})
+    job = Job(clock, team_seconds=3, alone_seconds=2)
+    with Team(None, work=1e12, kind="a") as team:
+        assert run(team, job, 200) == (8, True)
+        job.alone_seconds = 4
+        assert run(team, job, 200) == (8, True)
+        assert run(team, job, 15) == (8, False)
+        clock.now += 10
+        job.alone_seconds = 2
+        assert run(team, job, 200) == (8, True)
+        assert job.patience == 0  # the doubt is over
+        assert run(team, job, 200) == (8, True)
+        assert run(team, job, 20) == (1, False)
 
 
 @pytest.mark.parametrize(("n_rounds", "size"), [(250, 8), (210, 1)])
@@ -147,7 +168,8 @@ def test_waiting_for_the_others_counts(eight_cores, clock, monkeypatch, n_rounds
     monkeypatch.setattr(threads._shared, "findings", {})
     with Team(None, work=1e12, kind="a") as team:
         job = Job(clock, team_seconds=3, alone_seconds=4, waiting=230)
-        assert run(team, job, n_rounds) == (8, True)
+        for _ in range(2):
+            assert run(team, job, n_rounds)[0] == 8
         assert run(team, job, 10) == (size, False)
 
 
