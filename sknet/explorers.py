@@ -3,7 +3,6 @@
 import copy
 import math
 import threading
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from numbers import Integral
 
@@ -13,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from sknet.callbacks import leave_callbacks
 from sknet.progress import Progress
-from sknet.threads import available_threads
+from sknet.threads import Team, available_threads
 
 __all__ = ["explore"]
 
@@ -50,7 +49,10 @@ def explore(estimator, task, tasks):
         part.end()
         return ending
 
-    endings = _side_by_side(train, len(members), n_threads)
+    starts = _Starts(train, len(members))
+    with Team(n_threads, math.inf) as team:
+        team.run(starts)
+    endings = starts.endings()
     for member in members:
         leave_callbacks(member)
     scores = np.array([_score(ending) for ending in endings])
@@ -94,28 +96,61 @@ def _member(estimator, seed):
     return member
 
 
-def _side_by_side(train, n_starts, n_threads):
-    """What train(i, halt) returns for each start i, so many at a time.
+class _Starts:
+    """The job of a team: train(i, halt) for each start i, on whichever thread is free.
 
     Ctrl-C, or an error in one of them, sets `halt`, a threading.Event; all end soon afterwards.
     """
-    halt = threading.Event()
-    config = sklearn.get_config()  # of this thread; others have their own
 
-    def train_configured(i):
-        with sklearn.config_context(**config):
-            return train(i, halt)
+    def __init__(self, train, n_starts):
+        self._train, self._n_starts = train, n_starts
+        self._numbers = iter(range(n_starts))  # next() of it is safe from several threads
+        self._endings, self._errors = {}, []
+        self._halt = threading.Event()
+        self._config = sklearn.get_config()  # of this thread; others have their own
 
-    with ThreadPoolExecutor(n_threads, "sknet-explorer") as pool:
-        futures = [pool.submit(train_configured, i) for i in range(n_starts)]
+    def start(self, size):
+        self._size, self._ended = size, threading.Semaphore(0)
+
+    def abort(self):
+        self._halt.set()
+
+    def work(self, rank):
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            if not all(future.done() for future in futures):
-                halt.set()
-    return [future.result() for future in futures]
+            with sklearn.config_context(**self._config):
+                for i in self._numbers:
+                    self._endings[i] = self._train_one(i)
+        except Exception as error:
+            self._errors.append(error)
+            self._halt.set()
+        self._ended.release()
+        if rank == 0:
+            self._wait()
+
+    def _train_one(self, i):
+        try:
+            ending = self._train(i, self._halt)
+        except KeyboardInterrupt:  # outside of its training: it ends before it begins
+            self._halt.set()
+            ending = self._train(i, self._halt)
+        if ending.reason == "interrupted":
+            self._halt.set()
+        return ending
+
+    def _wait(self):
+        n_ended = 0
+        while n_ended < self._size:
+            try:
+                self._ended.acquire()
+                n_ended += 1
+            except KeyboardInterrupt:
+                self._halt.set()
+
+    def endings(self):
+        """What train() returned for each start, in their order."""
+        if self._errors:
+            raise self._errors[0]
+        return [self._endings[i] for i in range(self._n_starts)]
 
 
 def _score(ending):

@@ -1,8 +1,12 @@
 """Several starting points: n_starts, and combine="best" or "mean"."""
 
+import math
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,8 +29,10 @@ from small_fits import (
 
 import sknet.base
 from sknet.callbacks import CallbackSupportMixin
+from sknet.explorers import _Starts
 from sknet.losses import Quantile
 from sknet.progress import Progress
+from sknet.threads import Team
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -363,6 +369,52 @@ def test_ctrl_c(combine):
     """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
     assert run.stdout == "usable\n", run.stderr
+
+
+def explore(train, n_starts):
+    """What explore() runs on two threads."""
+    starts = _Starts(train, n_starts)
+    with Team(2, math.inf) as team:
+        team.run(starts)
+    return starts.endings()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_ctrl_c_while_the_last_start_goes_on():
+    """The thread that gets the signal has no start of its own any more."""
+    main, other_begins = threading.get_ident(), threading.Event()
+
+    def train(i, halt):
+        if threading.get_ident() == main:
+            other_begins.wait(60)
+            return SimpleNamespace(reason="converged")
+        other_begins.set()
+        threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+        return SimpleNamespace(reason="interrupted" if halt.wait(60) else "late")
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        reasons = {ending.reason for ending in explore(train, 2)}
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert reasons == {"converged", "interrupted"}
+
+
+def test_ctrl_c_between_two_starts():
+    """Those that follow end before they begin; none is missing."""
+    calls = []
+
+    def train(i, halt):
+        calls.append(i)
+        if not halt.is_set() and i == 1:
+            raise KeyboardInterrupt
+        if i > 1 and not halt.wait(60):
+            return SimpleNamespace(reason="late")
+        return SimpleNamespace(reason="interrupted" if halt.is_set() else "converged")
+
+    reasons = [ending.reason for ending in explore(train, 4)]
+    assert calls.count(1) == 2
+    assert reasons[1:] == ["interrupted"] * 3
 
 
 def test_what_does_not_go_together():
