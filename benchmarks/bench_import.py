@@ -22,7 +22,7 @@ print(time.perf_counter() - begin)
 
 def seconds(module):
     script = SCRIPT.format(module=module)
-    return float(subprocess.check_output([sys.executable, "-c", script]))
+    return float(subprocess.check_output([sys.executable, "-P", "-c", script]))
 
 
 def main():

@@ -3,9 +3,11 @@
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -419,6 +421,15 @@ def test_unknown_cpu_level(wrong):
     error = run(FIT, fails=True, SKNET_CPU=wrong)
     levels = ["x86-64-v4", "x86-64-v3", "baseline"]
     assert f"SKNET_CPU must be one of {levels}, got {wrong!r}" in error
+
+
+def test_sources_that_are_not_compiled(tmp_path):
+    """As in the folder of the repository after `pip install .`, which builds elsewhere."""
+    folder = tmp_path / "sknet"
+    sources = Path(sknet.__file__).parent
+    shutil.copytree(sources, folder, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
+    error = run("import sknet", fails=True, PYTHONPATH=str(tmp_path))
+    assert f"ImportError: Python found sknet in {folder}, where it is not compiled" in error
 
 
 def test_import_is_silent_and_starts_no_thread():

@@ -67,4 +67,11 @@ def _load_wanted(bits, wanted):
 
 
 def _load(bits, level):
-    return importlib.import_module(f"sknet._core.float{bits}_{CPU_LEVELS[level]}.core")
+    try:
+        return importlib.import_module(f"sknet._core.float{bits}_{CPU_LEVELS[level]}.core")
+    except ModuleNotFoundError as error:
+        folder = os.path.dirname(os.path.dirname(__file__))
+        raise ImportError(
+            f"Python found sknet in {folder}, where it is not compiled. If it is installed too, start "
+            "Python in another folder or with -P; if not, run: python -m pip install ."
+        ) from error
