@@ -72,6 +72,6 @@ def _load(bits, level):
     except ModuleNotFoundError as error:
         folder = os.path.dirname(os.path.dirname(__file__))
         raise ImportError(
-            f"Python found sknet in {folder}, where it is not compiled. If it is installed too, start "
-            "Python in another folder or with -P; if not, run: python -m pip install ."
+            f"Python found sknet in {folder}, where it is not compiled. If it is installed too, "
+            "start Python in another folder or with -P; if not, run: python -m pip install ."
         ) from error
