@@ -120,7 +120,7 @@ class _Starts:
             with sklearn.config_context(**self._config):
                 for i in self._numbers:
                     self._endings[i] = self._train_one(i)
-        except Exception as error:
+        except BaseException as error:  # whatever it is, the calling thread waits for this one
             self._errors.append(error)
             self._halt.set()
         self._ended.release()

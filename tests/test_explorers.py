@@ -379,6 +379,21 @@ def explore(train, n_starts):
     return starts.endings()
 
 
+def test_an_exit_on_another_thread_is_an_exit_of_the_fit():
+    other_begins = threading.Event()
+
+    def train(i, halt):
+        if threading.current_thread() is not calling:
+            other_begins.set()
+            sys.exit("no more")
+        other_begins.wait(60)
+        return SimpleNamespace(reason="converged")
+
+    calling = threading.current_thread()
+    with pytest.raises(SystemExit, match="no more"):
+        explore(train, 2)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 def test_ctrl_c_while_the_last_start_goes_on():
     """The thread that gets the signal has no start of its own any more."""
