@@ -1,7 +1,7 @@
 """Why training has not come further, in sentences for a warning.
 
-Looks at the history of the fit and at no more than a few hundred rows of X, since many fits end
-with a warning and should not take longer for it.
+Looks at the history of the fit and at no more than a few hundred rows of X, and few where training
+was short, since many fits end with a warning and should not take longer for it.
 """
 
 import numpy as np
@@ -11,7 +11,9 @@ from sknet.layers import Dense
 
 __all__ = ["diagnose", "is_constant", "unscaled_column"]
 
-LOOKED_AT = 200  # rows of X
+LOOKED_AT = 200  # rows of X, at the most
+LEAST = 50  # rows that pass the network once more, at the least,
+PART = 200  # and no more than one for so many that have passed it in training
 WIDEST = 2000  # columns of X up to which so many rows are made dense
 LARGE = 100  # size of numbers in X that training does not like
 RISE = 1.1  # loss over its lowest, from which on it has risen
@@ -37,10 +39,11 @@ def diagnose(estimator, X, model, history):
     -------
     sentences : list of str
     """
-    rows = _some_rows(X)
+    passed = len(history.get("loss", ())) * X.shape[0]
+    n_rows = min(LOOKED_AT, max(LEAST, passed // PART))
     found = [
-        _about_columns(estimator, rows),
-        _about_units(rows, model),
+        _about_columns(estimator, _some_rows(X, LOOKED_AT)),
+        _about_units(_some_rows(X, n_rows), model, estimator.n_threads),
         _about_gradients(history),
         _about_loss(estimator, history),
     ]
@@ -49,7 +52,7 @@ def diagnose(estimator, X, model, history):
 
 def is_constant(model, X):
     """Whether the model says the same of all rows of X, as far as a few hundred tell."""
-    raw = model.predict(_some_rows(X), 1)
+    raw = model.predict(_some_rows(X, LOOKED_AT), 1)
     return bool((raw.max(axis=0) - raw.min(axis=0) <= SAME * (1 + np.abs(raw[0]))).all())
 
 
@@ -69,10 +72,10 @@ def _by_columns(bounds):
     return bounds.toarray().ravel() if sparse.issparse(bounds) else np.asarray(bounds).ravel()
 
 
-def _some_rows(X):
+def _some_rows(X, most):
     """Rows from all over X, dense unless they are very wide."""
-    step = max(1, X.shape[0] // LOOKED_AT)
-    rows = X[::step][:LOOKED_AT]
+    n = X.shape[0]
+    rows = X if n <= most else X[np.arange(most) * n // most]
     if sparse.issparse(rows):
         return rows.toarray() if X.shape[1] <= WIDEST else rows
     return np.ascontiguousarray(rows)
@@ -87,7 +90,7 @@ def _about_columns(estimator, rows):
     return f"X is not scaled: {column}; scale it, for instance with StandardScaler."
 
 
-def _about_units(rows, model):
+def _about_units(rows, model, n_threads):
     """Relu units that no row makes positive have no gradient and will not come back.
 
     By the core, as BLAS would leave threads behind that wait busily for the next product.
@@ -97,7 +100,7 @@ def _about_units(rows, model):
         # The weights alone do not tell which units are dead where they are normalised.
         if not (isinstance(layer, Dense) and layer.activation == "relu"):
             break
-        rows = model.dense_layer(i).predict(rows, 1)
+        rows = model.dense_layer(i).predict(rows, n_threads)
         n_dead, n_units = int(np.sum(~rows.any(axis=0))), rows.shape[1]
         if n_dead:
             dead.append(f"{n_dead} of {n_units} units of hidden layer {i}")

@@ -74,7 +74,7 @@ def test_dead_units():
     dead = [None, np.full(7, -100.0), None]
     net = regressor(hidden_layer_sizes=(5, 7), max_iter=4, intercepts_init=dead)
     text = said(net, X, NUMBERS)
-    assert "0 for all of 60 rows: 7 of 7 units of hidden layer 1; lower" in text
+    assert "0 for all of 50 rows: 7 of 7 units of hidden layer 1; lower" in text
     net.set_params(max_iter=500, solver="sgd", learning_rate_init=0.01)
     text = said(net, X, NUMBERS)
     assert text.startswith("Training has ended with a network whose outputs are the same for all")
@@ -119,8 +119,23 @@ def test_few_rows_are_looked_at():
     """From all over X: an outlier among a million rows may be missed, a column is not."""
     rows = np.zeros((100_000, 3), np.float32)
     rows[:, 1] = np.linspace(0, 1000, 100_000)
-    [sentence] = diagnose(regressor(), rows, linear(3), {})
+    [sentence] = diagnose(regressor(), rows, linear(3), history([1.0], []))
     assert "column 1, from 0 to 995" in sentence
+    rows = np.zeros((399, 3), np.float32)
+    rows[300:, 2] = -500
+    [sentence] = diagnose(regressor(), rows, linear(3), history([1.0], []))
+    assert "column 2, from -500 to 0" in sentence
+
+
+@pytest.mark.parametrize(
+    "n, n_epochs, n_seen", [(30, 1, 30), (1000, 1, 50), (1000, 20, 100), (1000, 200, 200)]
+)
+def test_short_training_is_looked_at_briefly(n, n_epochs, n_seen):
+    """By no more rows than one for 200 that have passed, or 50."""
+    coefs, intercepts = [np.ones((2, 3)), np.ones((3, 1))], [np.full(3, -1e9), np.zeros(1)]
+    model = Model.from_arrays(coefs, intercepts, ["relu"], {})
+    [sentence] = diagnose(regressor(), np.ones((n, 2)), model, history([1.0] * n_epochs, []))
+    assert f"0 for all of {n_seen} rows: 3 of 3 units" in sentence
 
 
 def test_wide_sparse_rows_stay_sparse():
