@@ -20,6 +20,8 @@ class Model:
     n_in : int
         Columns of X.
     dtype : np.float32 or np.float64
+    params : ndarray of shape (n_params,) or None
+        What becomes `params`, without a copy; None for zeros.
 
     Attributes
     ----------
@@ -35,15 +37,17 @@ class Model:
         where there is no such layer.
     """
 
-    def __init__(self, layers, n_in, dtype):
+    def __init__(self, layers, n_in, dtype, params=None):
         self.core = _core.load(dtype)
         self.layers = tuple(layers)
         program = Program(self.core, n_in)
         program.extend(self.layers)
         self.network = self.core.Network(program.layers, program.inputs)
         self.state = self.network.initial_state()
-        self.set_params(self.core.empty(self.network.n_params))
-        self.params.fill(0)
+        if params is None:
+            params = self.core.empty(self.network.n_params)
+            params.fill(0)
+        self.set_params(params)
 
     def set_params(self, params):
         """Makes `params` (n_params,) the parameters, without a copy."""
@@ -121,16 +125,15 @@ class Model:
 
     def with_layers(self, layers):
         """Other layers on the same numbers, which must be as many and as they stand here."""
-        model = Model(layers, self.network.n_in, self.params.dtype)
+        model = Model(layers, self.network.n_in, self.params.dtype, self.params)
         model.state = self.state
         model.set_params(self.params)
         return model
 
     def dense_layer(self, i):
         """Dense layer i of dense layers only, as a network of its own on the same numbers."""
-        part = Model(self.layers[i : i + 1], self.coefs[i].shape[0], self.params.dtype)
-        part.set_params(self.params[self.network.param_slices()[i]])
-        return part
+        params = self.params[self.network.param_slices()[i]]
+        return Model(self.layers[i : i + 1], self.coefs[i].shape[0], self.params.dtype, params)
 
     def initialize(self, init, rng, activations):
         """Draws new weights from the generator `rng`.
