@@ -13,7 +13,7 @@ __all__ = ["fit_lbfgs", "fit_minibatch"]
 
 STOPPED_BY_CALLBACK = 99  # SciPy's status
 LBFGS_ROWS = 2048  # rows per pass of L-BFGS: bounds its memory, whatever the number of rows
-CALL_WORK = 1e9  # multiply-adds of a call of the core for several epochs: 10 to 20 ms
+CALL_WORK = 3e9  # multiply-adds of a call of the core for several epochs: 30 to 60 ms
 CALL_ROWS = 1e6  # and rows: bounds the memory for their orders
 
 
