@@ -6,14 +6,15 @@ All train the same network on the same data: same batch size, solver, epochs and
 with one thread and with all, scikit-learn in the float32 rows with both dtypes as well; each counts
 with what is fastest. JAX runs one jitted lax.scan per epoch; its compile time is told apart. The
 share of the peak compares the products of our whole fit with NumPy's product of matrices of 2048
-rows and columns, in the same turns.
+rows and columns, in the same turns. Beside it stands what NumPy's BLAS has of it in the products of
+this network alone, with nothing in between: how near to the peak they come at this hour.
 """
 
 import time
 
 import numpy as np
 from common import Report, compete, gemm, n_cpus, parser, ratio
-from peers import PEERS, Workload, make_jax, make_sknet
+from peers import PEERS, Workload, make_jax, make_products, make_sknet
 
 # Workload; in float32 the ratios asked for per peer and the share of peak; float64's ratio.
 WORKLOADS = [
@@ -27,7 +28,7 @@ GEMM = 2048  # rows and columns of the product that shows the peak
 
 
 def measure(workload, dtype, peers, turns, n_threads):
-    """Seconds per turn: of sknet, of the product, and of each peer at its best."""
+    """Seconds per turn: sknet, the peak's product, a fit's products alone, each peer's best."""
     competitors = {"sknet": (make_sknet, (workload, dtype, n_threads))}
     variants = {}
     for name, peer in peers.items():
@@ -38,11 +39,12 @@ def measure(workload, dtype, peers, turns, n_threads):
                 competitors[key] = peer.make, (workload, peer_dtype, peer_threads)
                 variants.setdefault(name, []).append(key)
     competitors["gemm"] = gemm, (dtype, GEMM)
+    competitors["products"] = make_products, (workload, dtype)
     seconds = compete(competitors, turns)
     best = {
         name: min((seconds[key] for key in keys), key=np.median) for name, keys in variants.items()
     }
-    return seconds["sknet"], seconds["gemm"], best
+    return seconds["sknet"], seconds["gemm"], seconds["products"], best
 
 
 def compile_time(workload):
@@ -73,16 +75,18 @@ def main():
         report.say(f"\n## {dtype}\n")
         report.header(
             "rows x features, hidden, classes, batch, solver, epochs", "sknet", *compared,
-            "GFLOP/s", "share of peak", *["JAX compiles"] * ("JAX" in compared),
+            "GFLOP/s", "share of peak", "products by NumPy",
+            *["JAX compiles"] * ("JAX" in compared),
         )  # fmt: skip
         for number in arguments.rows:
             workload, asked, share_asked, asked_in_double = WORKLOADS[number - 1]
             marks = dict(zip(PEERS, asked if dtype == "float32" else [asked_in_double]))
-            ours, product, theirs = measure(
+            ours, product, products, theirs = measure(
                 workload, dtype, compared, arguments.turns, arguments.threads
             )
-            rate = workload.flops / ours / 1e9
-            share = np.median(rate / (2 * GEMM**3 / product / 1e9))
+            rate, peak = workload.flops / ours, 2 * GEMM**3 / product
+            share = np.median(rate / peak)
+            share_by_numpy = np.median(workload.flops / products / peak)
             asked_share = f" ({share_asked})" if share_asked and dtype == "float32" else ""
             report.row(
                 workload,
@@ -91,8 +95,9 @@ def main():
                     f"{np.median(seconds):.4f}: {ratio(seconds, ours):.1f} ({marks[name]:g})"
                     for name, seconds in theirs.items()
                 ),
-                f"{np.median(rate):.0f}",
+                f"{np.median(rate) / 1e9:.0f}",
                 f"{share:.0%}{asked_share}",
+                f"{share_by_numpy:.0%}",
                 *[f"{compile_time(workload):.1f}"] * ("JAX" in compared),
             )
     report.close()

@@ -82,6 +82,31 @@ def make_sklearn(workload, dtype, n_threads):
     return lambda: estimator.fit(X, y)
 
 
+def make_products(workload, dtype):
+    """What no library can skip, and nothing else: the products of a fit, by NumPy's BLAS."""
+    rng = np.random.default_rng(0)
+    n_full, n_last = divmod(workload.n_samples, workload.batch_size)
+    batches = []
+    for n in [workload.batch_size] * bool(n_full) + [n_last] * bool(n_last):
+        products = []
+        for number, (n_in, n_out) in enumerate(itertools.pairwise(workload.sizes)):
+            X, W, dZ = (
+                rng.standard_normal(shape).astype(dtype)
+                for shape in ((n, n_in), (n_in, n_out), (n, n_out))
+            )
+            products += [(X, W, np.empty_like(dZ)), (X.T, dZ, np.empty_like(W))]
+            if number:
+                products.append((dZ, W.T, np.empty_like(X)))
+        batches += [products] * (n_full if n == workload.batch_size else 1)
+
+    def run():
+        for products in batches * workload.epochs:
+            for A, B, out in products:
+                np.matmul(A, B, out=out)
+
+    return run
+
+
 def torch_module(workload):
     import torch
 

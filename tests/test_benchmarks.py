@@ -37,9 +37,25 @@ def test_training(load):
     workload = peers.Workload(100, 3, (4,), 2, 20, "adam", 2)
     assert workload.flops == 2 * 100 * 2 * (3 * 4 + 4 + 4 + 4 + 3 * 4)
     compared = {"scikit-learn": peers.PEERS["scikit-learn"]}
-    ours, product, theirs = training.measure(workload, "float32", compared, 1, 1)
-    assert ours.shape == product.shape == theirs["scikit-learn"].shape == (1,)
+    ours, product, products, theirs = training.measure(workload, "float32", compared, 1, 1)
+    assert ours.shape == product.shape == products.shape == theirs["scikit-learn"].shape == (1,)
     assert 0 < ours < theirs["scikit-learn"]
+
+
+@pytest.mark.parametrize("n_samples", [100, 110, 7])
+def test_products(load, monkeypatch, n_samples):
+    """All that the operations of a workload stand for, the last mini-batch being smaller."""
+    peers = load("peers")
+    workload = peers.Workload(n_samples, 3, (4, 5), 2, 20, "adam", 2)
+    flops, matmul = [], np.matmul
+
+    def counted(A, B, out):
+        flops.append(2 * A.shape[0] * A.shape[1] * B.shape[1])
+        return matmul(A, B, out=out)
+
+    monkeypatch.setattr(np, "matmul", counted)
+    peers.make_products(workload, "float32")()
+    assert sum(flops) == workload.flops
 
 
 def test_regularisers(load):
