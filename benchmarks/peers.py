@@ -87,7 +87,7 @@ def make_products(workload, dtype):
     rng = np.random.default_rng(0)
     n_full, n_last = divmod(workload.n_samples, workload.batch_size)
     batches = []
-    for n in [workload.batch_size] * bool(n_full) + [n_last] * bool(n_last):
+    for n, times in ((workload.batch_size, n_full), (n_last, n_last > 0)):
         products = []
         for number, (n_in, n_out) in enumerate(itertools.pairwise(workload.sizes)):
             X, W, dZ = (
@@ -97,7 +97,7 @@ def make_products(workload, dtype):
             products += [(X, W, np.empty_like(dZ)), (X.T, dZ, np.empty_like(W))]
             if number:
                 products.append((dZ, W.T, np.empty_like(X)))
-        batches += [products] * (n_full if n == workload.batch_size else 1)
+        batches += [products] * times
 
     def run():
         for products in batches * workload.epochs:

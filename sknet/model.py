@@ -133,7 +133,7 @@ class Model:
     def dense_layer(self, i):
         """Dense layer i of dense layers only, as a network of its own on the same numbers."""
         params = self.params[self.network.param_slices()[i]]
-        return Model(self.layers[i : i + 1], self.coefs[i].shape[0], self.params.dtype, params)
+        return Model(self.layers[i : i + 1], self.coefs[i].shape[0], params.dtype, params)
 
     def initialize(self, init, rng, activations):
         """Draws new weights from the generator `rng`.
