@@ -39,6 +39,13 @@ SKNET_INLINE const real_t *row_of(const real_t *X, ptrdiff_t x_row, const ptrdif
 
 #if SKNET_VECTORS
 
+/* AVX-512 can multiply by a number that stands in memory. For half of the rows each multiplication
+ * does, for the others the number is read once into a register: that is fewer instructions than if all
+ * took the second way, and fewer reads than if all took the first. Two threads on one core share what
+ * issues instructions; there it takes 5 to 10 % off a product. */
+#define A_OF(i) (layout == BY_ROWS ? row[i][p] : column[i])
+#define FORGET_LOADS __asm__("" ::: "memory") /* else the compiler would read once for all */
+
 /* One group of rows times one panel. `layout`, `rows` and `steps` (the width of the panel) are constants
  * at every call, so each call compiles to straight-line code with its accumulators in registers. */
 SKNET_INLINE void panel_group(const int layout, const int rows, const int steps, ptrdiff_t k,
@@ -47,6 +54,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
                               ptrdiff_t columns, ahead_t *ahead) {
     const int vectors = steps / (LANES / STEP), has_rest = steps % (LANES / STEP);
     const int is_full = columns == steps * STEP;
+    const int n_reread = VECTOR_BYTES == 64 && vectors + has_rest > 1 ? rows / 2 : 0;
     vector_t sum[GROUP][2];
     step_t rest[GROUP];
     const real_t *row[GROUP];
@@ -78,11 +86,18 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
             for (int v = 0; v < vectors; v++) b[v] = *(const vector_t *)(B + v * LANES);
             if (has_rest) b_rest = *(const step_t *)(B + vectors * LANES);
             const real_t *column = layout == PACKED ? A + p * rows : row_of(A, a_row, numbers, p);
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) {
+#pragma GCC unroll 8
+                for (int i = 0; i < n_reread; i++) sum[i][v] += A_OF(i) * b[v];
+                if (n_reread) FORGET_LOADS;
+            }
 #pragma GCC unroll 8
             for (int i = 0; i < rows; i++) {
-                const real_t a = layout == BY_ROWS ? row[i][p] : column[i];
+                const real_t a = A_OF(i);
 #pragma GCC unroll 2
-                for (int v = 0; v < vectors; v++) sum[i][v] += a * b[v];
+                for (int v = 0; v < vectors; v++)
+                    if (i >= n_reread) sum[i][v] += a * b[v];
                 if (has_rest) rest[i] += a * b_rest;
             }
             B += steps * STEP;
