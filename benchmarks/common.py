@@ -14,10 +14,12 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from host import Host
 
 TURN = 0.25  # seconds that a competitor works per turn, at the least
-REST = 0.2  # seconds between competitors: until the threads of the last one sleep
+REST = 0.2  # seconds after a competitor's turn: until its threads sleep
 RESULTS = Path(__file__).parent / "results"
+HOST = Host()
 
 
 def parser(doc):
@@ -50,9 +52,7 @@ def compete(competitors, turns):
         seconds = {name: [] for name in competitors}
         for _ in range(turns):
             for name, (_, here) in processes.items():
-                time.sleep(REST)
-                here.send(True)
-                seconds[name].append(_answer(name, here))
+                seconds[name].append(HOST.alone(lambda n=name, h=here: _ask(n, h)))
     finally:
         for process, here in processes.values():
             with contextlib.suppress(OSError):
@@ -85,6 +85,13 @@ def _take_turns(make, arguments, connection):
         getattr(call, "close", lambda: None)()
     except Exception:
         connection.send(traceback.format_exc())
+
+
+def _ask(name, connection):
+    connection.send(True)
+    seconds = _answer(name, connection)
+    time.sleep(REST)
+    return seconds
 
 
 def _answer(name, connection):
@@ -142,6 +149,9 @@ class Report:
         self.say(f"| {' | '.join(str(cell) for cell in cells)} |")
 
     def close(self):
+        if HOST.n_turns:
+            self.say()
+            self.say(str(HOST))
         if self.save:
             RESULTS.mkdir(exist_ok=True)
             path = RESULTS / f"{datetime.date.today()}_{self.name}.md"

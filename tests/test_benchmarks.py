@@ -32,6 +32,39 @@ def test_a_failing_competitor_is_told_by_its_error(load):
         common.compete({"the product": (common.gemm, ("no-such-dtype", 2))}, turns=1)
 
 
+def test_turns_wait_for_a_quiet_host(load, monkeypatch):
+    host = load("host")
+    now = [0.0]
+    monkeypatch.setattr(host.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(host.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    looks = []
+    quiet, disturbed = [1.0, 1.05], [1.0, 1.2]
+    ours = host.Host()
+    monkeypatch.setattr(ours, "look", lambda: looks.pop(0))
+
+    looks[:] = [quiet, quiet]
+    assert ours.alone(lambda: "at once") == "at once"
+    assert (ours.n_turns, ours.n_alone, now[0]) == (1, 1, 0)
+    looks[:] = [disturbed, disturbed, quiet, disturbed]
+    assert ours.alone(lambda: len(looks)) == 1  # after two pauses; the last look comes behind it
+    assert (ours.n_turns, ours.n_alone) == (2, 1)
+    assert now[0] == pytest.approx(2 * host.PAUSE)
+    looks[:] = [disturbed] * 100
+    begin = now[0]
+    assert ours.alone(lambda: "at last", patience=1.0) == "at last"
+    assert now[0] - begin == pytest.approx(1.0, abs=2 * host.PAUSE)
+    assert (ours.n_turns, ours.n_alone) == (3, 1)
+    assert "in 1 of 3 turns" in str(ours)
+
+
+def test_a_look_at_the_host(load):
+    ours = load("host").Host()
+    seconds = ours.look()
+    assert len(seconds) >= 1
+    assert all(0 < second < 10 for second in seconds)
+    ours.close()
+
+
 def test_training(load):
     peers, training = load("peers"), load("bench_training")
     workload = peers.Workload(100, 3, (4,), 2, 20, "adam", 2)
