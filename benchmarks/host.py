@@ -17,7 +17,7 @@ LOOP = 100_000  # rounds of the loop: a few milliseconds
 LEAST = 0.9  # of a processor's best speed, for which it counts as ours
 PAUSE = 0.1  # seconds between looks at a disturbed host
 MOST = 16  # processors that are looked at
-PATIENCE = 3.0  # seconds that a turn waits at the most
+PATIENCE = 1.0  # seconds that a turn waits at the most
 
 
 class Host:
