@@ -7,7 +7,7 @@ K starts on T threads should take K / T times as long; asked is at most 1.15 tim
 
 import numpy as np
 from bench_training import WORKLOADS
-from common import HOST, Report, n_cpus, parser, ratio, turn
+from common import Report, in_turns, n_cpus, parser, ratio
 from peers import make_sknet
 
 CASES = [(2, 2), (4, 2), (5, 1), (8, 2)]  # starts, threads
@@ -19,7 +19,7 @@ def measure(workload, cases, turns):
     fits = [make_sknet(workload, "float32", 1)]
     for n_starts, n_threads in cases:
         fits.append(make_sknet(workload, "float32", n_threads, {"n_starts": n_starts}))
-    return np.transpose([[HOST.alone(lambda f=fit: turn(f)) for fit in fits] for _ in range(turns)])
+    return in_turns(fits, turns)
 
 
 def main():

@@ -7,7 +7,7 @@ One epoch of 50000x100 through (256, 256, 256), float32, each option by itself.
 
 import numpy as np
 from bench_training import WORKLOADS
-from common import HOST, Report, parser, ratio, turn
+from common import Report, in_turns, parser, ratio
 from peers import make_sknet
 
 WORKLOAD = WORKLOADS[2][0]
@@ -41,7 +41,7 @@ def measure(options, turns, workload=WORKLOAD):
     """
     plain_and_others = [{}, *({name: value} for name, value in options)]
     fits = [make_sknet(workload, "float32", None, given) for given in plain_and_others]
-    return np.transpose([[HOST.alone(lambda f=fit: turn(f)) for fit in fits] for _ in range(turns)])
+    return in_turns(fits, turns)
 
 
 def main():

@@ -9,7 +9,7 @@ there are three times as many turns as asked for.
 
 import numpy as np
 from bench_training import WORKLOADS
-from common import HOST, Report, n_cpus, parser, ratio, turn
+from common import Report, in_turns, n_cpus, parser, ratio
 from peers import Workload, make_sknet
 
 ASKED = {0: 1.7, 2: 1.7, 3: 1.7}  # of the workloads, all threads over one
@@ -28,8 +28,7 @@ def measure(workload, turns):
     """
     numbers = {"one": 1, "all": n_cpus(), "chosen": None}
     fits = {name: make_sknet(workload, "float32", number) for name, number in numbers.items()}
-    rounds = [[HOST.alone(lambda f=fit: turn(f)) for fit in fits.values()] for _ in range(turns)]
-    return dict(zip(fits, np.transpose(rounds), strict=True))
+    return dict(zip(fits, in_turns(fits.values(), turns), strict=True))
 
 
 def main():

@@ -7,7 +7,6 @@ processors; whether it still does after the turn is only told, since otherwise l
 dropped more often than short ones.
 """
 
-import atexit
 import contextlib
 import multiprocessing
 import os
@@ -77,7 +76,6 @@ class Host:
             here, there = context.Pipe()
             context.Process(target=_loop_when_asked, args=(cpu, there), daemon=True).start()
             self._connections.append(here)
-        atexit.register(self.close)
 
 
 def _processors():
