@@ -41,9 +41,10 @@ def diagnose(estimator, X, model, history):
     """
     passed = len(history.get("loss", ())) * X.shape[0]
     n_rows = min(LOOKED_AT, max(LEAST, passed // PART))
+    rows = _some_rows(X, LOOKED_AT)
     found = [
-        _about_columns(estimator, _some_rows(X, LOOKED_AT)),
-        _about_units(_some_rows(X, n_rows), model, estimator.n_threads),
+        _about_columns(estimator, rows),
+        _about_units(_some_rows(rows, n_rows), model, estimator.n_threads),
         _about_gradients(history),
         _about_loss(estimator, history),
     ]
