@@ -202,7 +202,7 @@ cdef class DataParallel(Scheme):
                 return False
             place = &self.trainee.tiles[tile, 0]
             self.trainee.update(place, batch, factor, self.gradient_of(place))
-            if not self.max_norm:
+            if not self.trainee.finishes_later:
                 self.trainee.finish(place, batch)
 
     cdef inline real_t* gradient_of(self, const Py_ssize_t* tile) noexcept nogil:

@@ -53,7 +53,7 @@ cdef class Network:
     cdef readonly Py_ssize_t n_steps, n_in, n_out, n_params, n_state, n_shared
     cdef readonly Py_ssize_t n_block_state
     cdef readonly Py_ssize_t max_tile, n_tile_scratch, n_scratch, n_added
-    cdef readonly Py_ssize_t n_slots  # numbers per row of all slots and caches
+    cdef readonly Py_ssize_t n_columns, n_slots  # numbers per row of all slots; and of caches too
     cdef readonly Py_ssize_t n_weights  # multiply-adds of a row through dense layers
     cdef readonly bint takes_sparse, input_gradient
     cdef Step* steps
@@ -96,6 +96,7 @@ cdef class Network:
                 if slot == 0 and not layer.takes_sparse:
                     self.takes_sparse = False
             widths.append(layer.n_out)
+            self.n_columns += layer.n_out
             self.n_slots += layer.n_out + layer.n_cache
             step.params, step.state, step.shared = self.n_params, self.n_state, self.n_shared
             step.block_state = self.n_block_state
@@ -231,7 +232,7 @@ cdef class Network:
             rows.dY = ws.dY[i] + first * (<Layer> step.layer).n_out
             for which in range(step.n_inputs):
                 rows.dX[which] = self.slot_gradient(ws, step.slots[which], first)
-                if i == ws.first_step and not self.input_gradient:
+                if i == ws.first_step and ws.dX == NULL:
                     rows.dX[which] = NULL
                 if rows.dX[which] != NULL and step.adds_gradient[which]:
                     rows.dX[which] = added + which * n * self.n_added

@@ -168,7 +168,7 @@ cdef class Trainer(Job):
         Job.start(self, size)
         self.trial = None
 
-    def try_alone(self, double patience=1):
+    def try_alone(self, double patience):
         """After start(): has this call try whether rank 0 is faster without the others.
 
         What came of it stands in `trial`, afterwards. For `patience` see Trial.
