@@ -40,11 +40,10 @@ def diagnose(estimator, X, model, history):
     sentences : list of str
     """
     passed = len(history.get("loss", ())) * X.shape[0]
-    n_rows = min(LOOKED_AT, max(LEAST, passed // PART))
-    rows = _some_rows(X, LOOKED_AT)
+    n_rows = min(LOOKED_AT, max(LEAST, passed // PART), X.shape[0])
     found = [
-        _about_columns(estimator, rows),
-        _about_units(_some_rows(rows, n_rows), model, estimator.n_threads),
+        _about_columns(estimator, _some_rows(X, LOOKED_AT)),
+        _about_units(X, n_rows, model, estimator.n_threads),
         _about_gradients(history),
         _about_loss(estimator, history),
     ]
@@ -91,24 +90,17 @@ def _about_columns(estimator, rows):
     return f"X is not scaled: {column}; scale it, for instance with StandardScaler."
 
 
-def _about_units(rows, model, n_threads):
-    """Relu units that no row makes positive have no gradient and will not come back.
-
-    By the core, as BLAS would leave threads behind that wait busily for the next product.
-    """
-    dead = []
-    for i, layer in enumerate(model.layers[:-1]):
-        # The weights alone do not tell which units are dead where they are normalised.
-        if not (isinstance(layer, Dense) and layer.activation == "relu"):
-            break
-        rows = model.dense_layer(i).predict(rows, n_threads)
-        n_dead, n_units = int(np.sum(~rows.any(axis=0))), rows.shape[1]
-        if n_dead:
-            dead.append(f"{n_dead} of {n_units} units of hidden layer {i}")
+def _about_units(X, n_rows, model, n_threads):
+    """Relu units that no row makes positive have no gradient and will not come back."""
+    dead, hidden = [], -1
+    for layer, silent in zip(model.layers, model.silent_units(X, n_rows, n_threads), strict=True):
+        hidden += isinstance(layer, Dense)
+        if getattr(layer, "activation", None) == "relu" and silent.any():
+            dead.append(f"{silent.sum()} of {len(silent)} units of hidden layer {hidden}")
     if not dead:
         return ""
     return (
-        f"Dead relu units, 0 for all of {rows.shape[0]} rows: {', '.join(dead)}; lower "
+        f"Dead relu units, 0 for all of {n_rows} rows: {', '.join(dead)}; lower "
         "learning_rate_init, scale X, or use activation='leaky_relu'."
     )
 

@@ -1,11 +1,13 @@
 """A network with its numbers: declarations, flat parameters and the compiled network."""
 
+import copy
+
 import numpy as np
 from scipy import sparse
 
 from sknet import _core
 from sknet.initializers import initialize
-from sknet.layers import Dropout, Noise, Residual, mlp
+from sknet.layers import BatchNorm, Dense, Dropout, Noise, Residual, mlp
 from sknet.threads import run_job
 
 __all__ = ["Model", "as_data"]
@@ -67,6 +69,12 @@ class Model:
                     arrays |= {"mean": state[:n], "variance": state[n:]}
                 for name, array in arrays.items():
                     self.norms.setdefault(name, []).append(array)
+
+    def views(self, array):
+        """Parts of an array (n_params,) that stand where the coefs and the intercepts do."""
+        other = copy.copy(self)
+        other.set_params(array)
+        return other.coefs, other.intercepts
 
     @property
     def training_products(self):
@@ -130,10 +138,42 @@ class Model:
         model.set_params(self.params)
         return model
 
-    def dense_layer(self, i):
-        """Dense layer i of dense layers only, as a network of its own on the same numbers."""
-        params = self.params[self.network.param_slices()[i]]
-        return Model(self.layers[i : i + 1], self.coefs[i].shape[0], params.dtype, params)
+    def up_to(self, dense):
+        """The network up to dense layer number `dense`, with its norm and its activation.
+
+        On the same numbers, after training.
+        """
+        begins = [i for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]
+        end = begins[dense + 1] if dense + 1 < len(begins) else len(self.layers)
+        n_params = self.network.param_slices()[end - 1].stop
+        model = Model(
+            self.layers[:end], self.network.n_in, self.params.dtype, self.params[:n_params]
+        )
+        model.state = self.state[: model.network.n_state]
+        model.set_params(model.params)
+        return model
+
+    def norm_factors(self):
+        """By what batch normalisation multiplies each dense layer's outputs after training."""
+        factors = [np.ones((), self.params.dtype)] * len(self.coefs)
+        if self.normalization == "batch":
+            layers = [layer for layer in self.layers if isinstance(layer, BatchNorm)]
+            arrays = zip(layers, self.norms["scale"], self.norms["variance"], strict=True)
+            for i, (layer, scale, variance) in enumerate(arrays):
+                factors[i] = scale / np.sqrt(variance + layer.epsilon)
+        return factors
+
+    def folded(self):
+        """The same function after training without batch normalisation: dense layers take it in."""
+        if self.normalization != "batch":
+            return self
+        layers = [layer for layer in self.layers if not isinstance(layer, BatchNorm)]
+        model = Model(layers, self.network.n_in, self.params.dtype)
+        means, shifts = ([*self.norms[name], 0] for name in ("mean", "shift"))
+        for i, factor in enumerate(self.norm_factors()):
+            model.coefs[i][...] = self.coefs[i] * factor
+            model.intercepts[i][...] = (self.intercepts[i] - means[i]) * factor + shifts[i]
+        return model
 
     def initialize(self, init, rng, activations):
         """Draws new weights from the generator `rng`.
@@ -183,6 +223,42 @@ class Model:
         )  # fmt: skip
         run_job(job, n_threads, work=out.shape[0] * self.network.n_weights)
         return None if job.is_aborted else out
+
+    def input_gradients(self, X, seeds, n_threads):
+        """Gradients of weighted sums of the raw outputs, (n, n_sums, n_in).
+
+        Of a network for prediction without batch normalisation.
+
+        Parameters
+        ----------
+        X : ndarray or CSR matrix of shape (n, n_in), of this model's dtype
+        seeds : ndarray of shape (1 or n, n_sums, n_out)
+            The weights of the outputs, of all rows or of each.
+        n_threads : int or None
+        """
+        out = np.empty((X.shape[0], seeds.shape[1], X.shape[1]), self.core.DTYPE)
+        job = self.core.Gradients(
+            self.network, as_data(self.core, X), self.params, self.state,
+            np.ascontiguousarray(seeds, self.core.DTYPE), out,
+        )  # fmt: skip
+        run_job(job, n_threads, work=out.shape[0] * (1 + out.shape[1]) * self.network.n_weights)
+        return out
+
+    def importances(self, data, n_rows, n_threads):
+        """How much the outputs follow each column of X, (n_in,), by n_rows rows of the core's data.
+
+        Of a network for prediction without batch normalisation.
+        """
+        job = self.core.Importances(self.network, data, self.params, self.state, n_rows)
+        run_job(job, n_threads, work=n_rows * (1 + self.network.n_out) * self.network.n_weights)
+        return job.result()
+
+    def silent_units(self, X, n_rows, n_threads):
+        """Per step, (n_units,): True for those that are 0 for all of n_rows rows of X."""
+        data = as_data(self.core, X)
+        job = self.core.SilentUnits(self.network, data, self.params, self.state, n_rows)
+        run_job(job, n_threads, work=n_rows * self.network.n_weights)
+        return job.result()
 
 
 def normalization_of(norms):

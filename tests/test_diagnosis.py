@@ -81,6 +81,21 @@ def test_dead_units():
     assert "7 of 7 units of hidden layer 1" in text
 
 
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+def test_dead_units_behind_a_norm_and_between_other_units(normalization):
+    shift = np.array([0.0, -100.0, 0.0, -100.0])
+    norms = {"scale": [np.ones(4)] * 2, "shift": [np.zeros(4), shift]}
+    if normalization == "batch":
+        norms |= {"mean": [np.zeros(4)] * 2, "variance": [np.ones(4)] * 2}
+    rng = np.random.default_rng(0)
+    coefs = [rng.normal(size=shape) for shape in [(4, 4), (4, 4), (4, 1)]]
+    model = Model.from_arrays(
+        coefs, [np.zeros(4), np.zeros(4), np.zeros(1)], ["tanh", "relu"], norms
+    )
+    [sentence] = diagnose(regressor(), X, model, history([1.0], []))
+    assert "0 for all of 50 rows: 2 of 4 units of hidden layer 1;" in sentence
+
+
 def test_a_fit_that_has_converged_says_nothing(recwarn):
     classifier(max_iter=5000, learning_rate_init=0.05).fit(X, LABELS)
     regressor(max_iter=5000, learning_rate_init=0.05).fit(sparse.csr_array(X), NUMBERS)
@@ -117,11 +132,11 @@ def test_history(loss, norms, expected):
 
 def test_few_rows_are_looked_at():
     """From all over X: an outlier among a million rows may be missed, a column is not."""
-    rows = np.zeros((100_000, 3), np.float32)
+    rows = np.zeros((100_000, 3))
     rows[:, 1] = np.linspace(0, 1000, 100_000)
     [sentence] = diagnose(regressor(), rows, linear(3), history([1.0], []))
     assert "column 1, from 0 to 995" in sentence
-    rows = np.zeros((399, 3), np.float32)
+    rows = np.zeros((399, 3))
     rows[300:, 2] = -500
     [sentence] = diagnose(regressor(), rows, linear(3), history([1.0], []))
     assert "column 2, from -500 to 0" in sentence
