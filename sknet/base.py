@@ -13,6 +13,7 @@ from sknet import _core
 from sknet.callbacks import CallbackSupportMixin, FitTasks
 from sknet.ending import CALLER, Ending, divergence_error, report
 from sknet.explorers import explore
+from sknet.gradients import GradientsMixin
 from sknet.layers import mlp
 from sknet.methods import fitting
 from sknet.model import Model, as_data
@@ -39,13 +40,18 @@ LEARNED = (
     "coefs_", "intercepts_", *(f"norm_{name}s_" for name in NORM_ARRAYS), "n_iter_", "t_",
     "loss_", "best_loss_", "loss_curve_", "history_", "validation_scores_",
     "best_validation_score_", "start_seeds_", "start_scores_", "start_histories_", "estimators_",
-    "residual_std_", "_fitted_model", "_progress", "_calibration",
+    "residual_std_", "feature_importances_", "_fitted_model", "_progress", "_calibration",
 )  # fmt: skip
 NARROW = 32  # hidden units up to which an epoch takes little longer than reading X
 
 
 class BaseNetwork(
-    ParametersMixin, ValidationMixin, PredictionMixin, CallbackSupportMixin, BaseEstimator
+    ParametersMixin,
+    ValidationMixin,
+    PredictionMixin,
+    GradientsMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Base of the estimators; what they add is how targets go in and predictions come out."""
 
@@ -188,6 +194,7 @@ class BaseNetwork(
         if not ending.is_usable:
             raise divergence_error(self, rows.X)
         self._calibrate(task)
+        self._note_importances(task)
         report(ending, task)
         tasks.end()
         return self

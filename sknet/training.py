@@ -9,10 +9,10 @@ from scipy import optimize
 from sknet.schedules import Adaptive, ReduceOnPlateau, When
 from sknet.threads import Team, single_threaded_blas
 
-__all__ = ["fit_lbfgs", "fit_minibatch"]
+__all__ = ["fit_lbfgs", "fit_minibatch", "loss_gradient"]
 
 STOPPED_BY_CALLBACK = 99  # SciPy's status
-LBFGS_ROWS = 2048  # rows per pass of L-BFGS: bounds its memory, whatever the number of rows
+PASS_ROWS = 2048  # rows at a time where all are passed for one gradient: bounds the memory
 CALL_WORK = 3e9  # multiply-adds of a call of the core for several epochs: 30 to 60 ms
 CALL_ROWS = 1e6  # and rows: bounds the memory for their orders
 
@@ -257,6 +257,46 @@ def _ends_for_good(progress, options, what):
     return True
 
 
+def loss_gradient(model, loss, data, total_weight, n_threads):
+    """The gradient of the mean loss with respect to model.params, (n_params,).
+
+    Of a network that does the same in training as afterwards.
+
+    Parameters
+    ----------
+    model : Model
+    loss, data : of the model's core
+    total_weight : float
+        The weight of all rows.
+    n_threads : int or None
+    """
+    gradient = model.core.empty(1, model.network.n_params)
+    gradient.fill(0)
+    trainer = _whole_trainer(model, loss, data, total_weight, gradient)
+    trainer.set_epochs(np.zeros(trainer.n_batches), 0, 0)
+    work = model.training_products * min(PASS_ROWS, data.n_samples)
+    total = model.training_products * data.n_samples
+    with Team(n_threads, work, total, trainer.scheme.max_size) as team:
+        team.run(trainer)
+    return gradient[0] * loss.value_scale
+
+
+def _whole_trainer(model, loss, data, total_weight, gradient, frozen=()):
+    """Adds the gradient of the mean loss of all rows to `gradient` (1, n_params) in each epoch."""
+    return model.core.Trainer(
+        model.network,
+        loss,
+        model.core.GradientSum(),
+        data,
+        model.params,
+        model.state,
+        gradient,
+        batch_size=PASS_ROWS,
+        restraints=model.core.Restraints(frozen=frozen),
+        total_weight=total_weight,
+    )
+
+
 def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
     """Trains model.params in place by SciPy's L-BFGS-B on the loss of all rows.
 
@@ -283,18 +323,7 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
     """
     frozen = _frozen_steps(model, options)
     gradient = model.core.empty(1, model.network.n_params)
-    trainer = model.core.Trainer(
-        model.network,
-        loss,
-        model.core.GradientSum(),
-        data,
-        model.params,
-        model.state,
-        gradient,
-        batch_size=LBFGS_ROWS,
-        restraints=model.core.Restraints(frozen=frozen),
-        total_weight=total_weight,
-    )
+    trainer = _whole_trainer(model, loss, data, total_weight, gradient, frozen)
     penalty_rates = np.zeros(model.network.n_params)
     for step, part in enumerate(model.network.param_slices()):
         if step not in frozen:
@@ -334,7 +363,7 @@ def fit_lbfgs(model, loss, data, total_weight, solver, options, monitor):
             monitor.begin_epoch()
 
     reason, message = "converged", ""
-    work = model.training_products * min(LBFGS_ROWS, data.n_samples)
+    work = model.training_products * min(PASS_ROWS, data.n_samples)
     total = model.training_products * data.n_samples * options.max_iter
     most = trainer.scheme.max_size
     with Team(options.n_threads, work, total, most) as team, single_threaded_blas():

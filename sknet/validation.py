@@ -30,14 +30,19 @@ class ValidationMixin:
                 "use solver='adam' or 'sgd'."
             )
         try:
-            X_val, y_val = validate_data(
-                self, X_val, y_val, accept_sparse="csr", multi_output=True, reset=False,
-                dtype=FLOATS, order="C", y_numeric=self._y_is_numeric,
-            )  # fmt: skip
-            y_val = self._check_y(y_val, first=False)
+            rows = self._check_rows_and_targets(X_val, y_val)
         except ValueError as error:
             raise ValueError(f"X_val, y_val: {error}") from error
-        return Rows(X_val, y_val, checked_weight(sample_weight_val, X_val, "sample_weight_val"))
+        rows.weight = checked_weight(sample_weight_val, rows.X, "sample_weight_val")
+        return rows
+
+    def _check_rows_and_targets(self, X, y):
+        """Rows like those of the fit, as yet without weights."""
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", multi_output=True, reset=False,
+            dtype=FLOATS, order="C", y_numeric=self._y_is_numeric,
+        )  # fmt: skip
+        return Rows(X, self._check_y(y, first=False), None)
 
     def _split(self, y, seed):
         """Row numbers of the training and the validation part; stratified for classes."""

@@ -10,7 +10,7 @@ import sklearn.neural_network
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from sknet import MLPClassifier, MLPRegressor
+from sknet import HiddenFeatures, MLPClassifier, MLPRegressor
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -112,6 +112,11 @@ def test_without_any_expected_failure(estimator, check):
     check(estimator)
 
 
+@parametrize_with_checks([HiddenFeatures(MLPClassifier((5,), max_iter=20, random_state=0))])
+def test_transformer_without_any_expected_failure(estimator, check):
+    check(estimator)
+
+
 @parametrize_with_checks(VARIANTS, expected_failed_checks=expected_failures)
 def test_variants(estimator, check):
     check(estimator)
@@ -174,7 +179,7 @@ def test_what_fails_here_fails_in_scikit_learn(estimator):
 def test_array_api_input():
     code = """if True:
         from sklearn.utils.estimator_checks import check_array_api_input
-        from sknet import MLPClassifier, MLPRegressor
+        from sknet import HiddenFeatures, MLPClassifier, MLPRegressor
         for estimator in (MLPClassifier(), MLPRegressor()):
             check_array_api_input(type(estimator).__name__, estimator, array_namespace="numpy")
     """

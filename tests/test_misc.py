@@ -222,7 +222,13 @@ def test_kinds():
     assert is_classifier(MLPClassifier())
     assert is_regressor(MLPRegressor())
     assert sknet.__version__
-    public = {"MLPClassifier", "MLPRegressor", "find_learning_rate", "show_versions"}
+    public = {
+        "HiddenFeatures",
+        "MLPClassifier",
+        "MLPRegressor",
+        "find_learning_rate",
+        "show_versions",
+    }
     assert set(sknet.__all__) == public | {"__version__"}
 
 
