@@ -107,6 +107,15 @@ def test_explorers(load):
     assert (seconds > 0).all()
 
 
+def test_importances(load):
+    importances = load("bench_importances")
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    spent = importances.measure({"max_iter": 2}, X, X[:, 0] > 0, 2)
+    assert len(spent) > 2
+    assert (spent[:, 0] > 0).all()
+    assert (spent[:, 0] < spent[:, 1]).all()
+
+
 def test_uci(load, monkeypatch):
     uci = load("bench_uci")
     rng = np.random.default_rng(0)
