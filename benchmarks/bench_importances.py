@@ -21,6 +21,7 @@ def measure(parameters, X, y, turns):
     """Seconds of the importances and of all of the fit, (n_fits, 2)."""
     from sknet import MLPClassifier
 
+    warnings.simplefilter("ignore")
     spent = []
 
     class Timed(MLPClassifier):
@@ -50,7 +51,6 @@ def cases():
 
 def main():
     arguments = parser(__doc__).parse_args()
-    warnings.simplefilter("ignore")
     report = Report("bench_importances", [], arguments.save)
     report.header("workload", "ms per fit", "of them importances", f"per cent ({ASKED})")
     for name, parameters, X, y in cases():

@@ -20,7 +20,7 @@ def load(monkeypatch):
 def test_each_says_what_it_does(monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # a script finds what lies beside it
     scripts = sorted(BENCHMARKS.glob("bench_*.py"))
-    assert len(scripts) == 14
+    assert len(scripts) == 15
     for script in scripts:
         text = subprocess.check_output([sys.executable, script, "--help"], text=True)
         assert f"benchmarks/{script.name}" in text
