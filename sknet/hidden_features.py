@@ -14,8 +14,9 @@ from sklearn.base import (
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sknet.base import BaseNetwork
+from sknet.classifier import MLPClassifier
 from sknet.methods import fitting
+from sknet.regressor import MLPRegressor
 from sknet.typing import ArrayLike, MatrixLike
 
 __all__ = ["HiddenFeatures"]
@@ -65,7 +66,7 @@ class HiddenFeatures(
     """
 
     _parameter_constraints: dict = {
-        "estimator": [BaseNetwork],
+        "estimator": [MLPClassifier, MLPRegressor],
         "layer": [Integral],
         "prefit": ["boolean"],
     }

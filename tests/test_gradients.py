@@ -347,7 +347,9 @@ def test_hidden_features_of_an_ensemble_stand_side_by_side():
 
 
 def test_hidden_features_refuse_other_estimators_and_layers():
-    with pytest.raises(ValueError, match="'estimator' parameter of HiddenFeatures must be an inst"):
+    with pytest.raises(
+        ValueError, match=r"must be an instance of .*MLPClassifier.* or .*MLPRegressor"
+    ):
         HiddenFeatures(LogisticRegression()).fit(X, LABELS)
     features = HiddenFeatures(classifier(max_iter=3)).fit(X, LABELS)
     before = features.transform(X)
