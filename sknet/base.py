@@ -380,10 +380,9 @@ class BaseNetwork(
 
     def _run_lbfgs(self, model, progress, task, tasks, halt):
         """Trains the model by L-BFGS and sets what fit learns on the way."""
-        rows, monitor = task.rows, Monitor(tasks, halt=halt)
-        total_weight = rows.X.shape[0] if rows.weight is None else np.sum(rows.weight, dtype=float)
+        monitor, total_weight = Monitor(tasks, halt=halt), task.rows.total_weight
         reason, self.n_iter_, self.loss_, message = fit_lbfgs(
-            model, task.loss, task.data, float(total_weight), task.solver, task.options, monitor
+            model, task.loss, task.data, total_weight, task.solver, task.options, monitor
         )
         for name in ("loss_curve_", "validation_scores_", "best_validation_score_", "_progress"):
             vars(self).pop(name, None)

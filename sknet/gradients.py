@@ -1,6 +1,5 @@
-"""What a fitted network follows: gradients of its outputs and of its loss, and its hidden units."""
+"""What a fitted network follows: gradients of its outputs and of its loss."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ SPARSE_COST = 100  # of a product with an element of sparse X, in products with 
 
 
 class GradientsMixin:
-    """Gradients and hidden units of a fitted network; of an ensemble, of each."""
+    """Gradients of a fitted network, and what they say of the columns of X."""
 
     def input_gradients(self, X: MatrixLike, target: Any = None) -> NDArray[Any]:
         """Compute the gradient of the raw outputs with respect to each row of X.
@@ -116,7 +115,7 @@ class GradientsMixin:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets as for `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the mean; None means 1 each.
+            Weights of the rows in the mean; None means 1 each. `class_weight` is not applied.
 
         Returns
         -------
@@ -127,8 +126,8 @@ class GradientsMixin:
         Raises
         ------
         ValueError
-            If the estimator is an ensemble (`combine='mean'`), which has no weights of its own:
-            ask one of `estimators_`.
+            If y does not fit the network, or the estimator is an ensemble (`combine='mean'`), which
+            has no weights of its own: ask one of `estimators_`.
 
         Examples
         --------
@@ -154,13 +153,12 @@ class GradientsMixin:
         if n_outputs != folded.network.n_out:
             raise ValueError(f"y must have {folded.network.n_out} outputs, got {n_outputs}.")
         rows.convert(targets, folded.params.dtype)
-        total_weight = rows.X.shape[0] if rows.weight is None else np.sum(rows.weight, dtype=float)
         core = folded.core
         gradient = loss_gradient(
             folded,
             core.LOSSES[name](n_outputs, **options),
             as_data(core, rows.X, rows.targets, rows.weight),
-            float(total_weight),
+            rows.total_weight,
             self.n_threads,
         )
         coefs, intercepts = folded.views(gradient)
@@ -169,55 +167,6 @@ class GradientsMixin:
             [array * factor for array, factor in zip(coefs, factors, strict=True)],
             [array * factor for array, factor in zip(intercepts, factors, strict=True)],
         )
-
-    def hidden_activations(self, X: MatrixLike, layer: int = -1) -> NDArray[Any]:
-        """Compute what the units of a hidden layer make of each row of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        layer : int, default=-1
-            Number of the hidden layer, from 0; -1 is the last one.
-
-        Returns
-        -------
-        activations : ndarray of shape (n_samples, n_units)
-            After normalisation and activation; the members of an ensemble side by side.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-
-        Examples
-        --------
-        >>> from sklearn.datasets import load_iris
-        >>> from sknet import MLPClassifier
-        >>> X, y = load_iris(return_X_y=True)
-        >>> net = MLPClassifier((4,), solver="lbfgs", alpha=1.0, max_iter=2000, random_state=0)
-        >>> net.fit(X, y).hidden_activations(X).shape
-        (150, 4)
-        """
-        self._check_fitted()
-        X = self._checked_rows(X)
-        parts = self._parts_up_to(layer)
-        dtype = parts[0].params.dtype
-        hidden = [part.predict(X.astype(dtype, copy=False), self.n_threads) for part in parts]
-        return np.hstack(hidden).astype(np.result_type(X.dtype, dtype), copy=False)
-
-    def _parts_up_to(self, layer):
-        """The fitted networks up to a hidden layer."""
-        models = [network._model() for network in self._networks]
-        n_hidden = len(models[0].coefs) - 1
-        if not (isinstance(layer, Integral) and -n_hidden <= layer < n_hidden):
-            raise ValueError(
-                f"layer must be the number of a hidden layer, of which there are {n_hidden}, "
-                f"counted from 0 or backwards from -1; got {layer!r}."
-            )
-        return [model.up_to(layer % n_hidden) for model in models]
-
-    def _n_hidden_units(self, layer):
-        return sum(part.network.n_out for part in self._parts_up_to(layer))
 
     def _note_importances(self, task):
         """Sets feature_importances_, from some of the training rows."""

@@ -110,6 +110,7 @@ class HiddenFeatures(
         self._n_features_out = estimator._n_hidden_units(self.layer)
         self.estimator_ = estimator
         self.n_features_in_ = estimator.n_features_in_
+        vars(self).pop("feature_names_in_", None)
         if hasattr(estimator, "feature_names_in_"):
             self.feature_names_in_ = estimator.feature_names_in_
         return self

@@ -132,26 +132,16 @@ class Model:
         return self if len(layers) == len(self.layers) else self.with_layers(layers)
 
     def with_layers(self, layers):
-        """Other layers on the same numbers, which must be as many and as they stand here."""
+        """Other layers on the same numbers as they stand here, or on the first of them."""
         model = Model(layers, self.network.n_in, self.params.dtype, self.params)
-        model.state = self.state
-        model.set_params(self.params)
-        return model
-
-    def up_to(self, dense):
-        """The network up to dense layer number `dense`, with its norm and its activation.
-
-        On the same numbers, after training.
-        """
-        begins = [i for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]
-        end = begins[dense + 1] if dense + 1 < len(begins) else len(self.layers)
-        n_params = self.network.param_slices()[end - 1].stop
-        model = Model(
-            self.layers[:end], self.network.n_in, self.params.dtype, self.params[:n_params]
-        )
         model.state = self.state[: model.network.n_state]
-        model.set_params(model.params)
+        model.set_params(self.params[: model.network.n_params])
         return model
+
+    def up_to_hidden(self, i):
+        """The network up to hidden layer i, with its norm and its activation; same numbers."""
+        begins = [step for step, layer in enumerate(self.layers) if isinstance(layer, Dense)]
+        return self.with_layers(self.layers[: begins[i + 1]])
 
     def norm_factors(self):
         """By what batch normalisation multiplies each dense layer's outputs after training."""

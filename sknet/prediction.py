@@ -2,13 +2,16 @@
 
 import operator
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknet.model import Model
 from sknet.rows import FLOATS, is_finite, is_taken_as_it_is
+from sknet.typing import MatrixLike
 
 __all__ = ["NORM_ARRAYS", "PredictionMixin"]
 
@@ -16,7 +19,7 @@ NORM_ARRAYS = ("scale", "shift", "mean", "variance")
 
 
 class PredictionMixin:
-    """Raw predictions of a fitted network, or of each of an ensemble, in `estimators_`."""
+    """Raw predictions and hidden units of a network, or of each in `estimators_`."""
 
     def _check_fitted(self):
         if not (hasattr(self, "coefs_") or self._is_ensemble):
@@ -79,11 +82,7 @@ class PredictionMixin:
         return validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=False)
 
     def _predict_checked(self, X, link="identity", options=None):
-        model = self._model()
-        predictions = model.predict(
-            X.astype(model.params.dtype, copy=False), self.n_threads, link, options
-        )
-        return predictions.astype(np.result_type(X.dtype, predictions.dtype), copy=False)
+        return _predictions(self._model(), X, self.n_threads, link, options)
 
     def _predict_each(self, X, link="identity", options=None):
         """Predictions of each network, of an ensemble or alone, (n_networks, n, n_predictions).
@@ -119,6 +118,53 @@ class PredictionMixin:
         )  # fmt: skip
         return drawn.reshape(n_draws, X.shape[0], -1)
 
+    def hidden_activations(self, X: MatrixLike, layer: int = -1) -> NDArray[Any]:
+        """Compute what the units of a hidden layer make of each row of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        layer : int, default=-1
+            Number of the hidden layer, from 0; -1 is the last one.
+
+        Returns
+        -------
+        activations : ndarray of shape (n_samples, n_units)
+            After normalisation and activation; the members of an ensemble side by side.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sknet import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> net = MLPClassifier((4,), solver="lbfgs", alpha=1.0, max_iter=2000, random_state=0)
+        >>> net.fit(X, y).hidden_activations(X).shape
+        (150, 4)
+        """
+        self._check_fitted()
+        X = self._checked_rows(X)
+        parts = self._parts_up_to(layer)
+        return np.hstack([_predictions(part, X, self.n_threads) for part in parts])
+
+    def _parts_up_to(self, layer):
+        """The fitted networks up to a hidden layer."""
+        models = [network._model() for network in self._networks]
+        n_hidden = len(models[0].coefs) - 1
+        if not (isinstance(layer, Integral) and -n_hidden <= layer < n_hidden):
+            raise ValueError(
+                f"layer must be the number of a hidden layer, of which there are {n_hidden}, "
+                f"counted from 0 or backwards from -1; got {layer!r}."
+            )
+        return [model.up_to_hidden(layer % n_hidden) for model in models]
+
+    def _n_hidden_units(self, layer):
+        return sum(part.network.n_out for part in self._parts_up_to(layer))
+
     @property
     def _is_ensemble(self):
         """Whether predictions are the mean of several networks'."""
@@ -134,6 +180,12 @@ class PredictionMixin:
         return not hasattr(self, "feature_names_in_") and (
             first or X.shape[1] == self.n_features_in_
         )
+
+
+def _predictions(model, X, n_threads, link="identity", options=None):
+    """For X that is checked, of the wider of the dtypes of X and of the network."""
+    predictions = model.predict(X.astype(model.params.dtype, copy=False), n_threads, link, options)
+    return predictions.astype(np.result_type(X.dtype, predictions.dtype), copy=False)
 
 
 def _same_arrays(arrays, others):

@@ -35,6 +35,13 @@ class Rows:
     targets: np.ndarray | None = None
     unchecked: bool = False
 
+    @property
+    def total_weight(self):
+        """The sum of the weights."""
+        if self.weight is None:
+            return float(self.X.shape[0])
+        return float(np.sum(self.weight, dtype=float))
+
     def convert(self, targets, dtype):
         """Makes X and weights of this dtype, and takes in the targets."""
         self.X = self.X.astype(dtype, copy=False)

@@ -260,15 +260,7 @@ def _ends_for_good(progress, options, what):
 def loss_gradient(model, loss, data, total_weight, n_threads):
     """The gradient of the mean loss with respect to model.params, (n_params,).
 
-    Of a network that does the same in training as afterwards.
-
-    Parameters
-    ----------
-    model : Model
-    loss, data : of the model's core
-    total_weight : float
-        The weight of all rows.
-    n_threads : int or None
+    Of a network that does the same in training as afterwards; parameters as of fit_lbfgs.
     """
     gradient = model.core.empty(1, model.network.n_params)
     gradient.fill(0)

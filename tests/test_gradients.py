@@ -336,6 +336,8 @@ def test_hidden_features_of_a_fitted_network():
     assert list(features.feature_names_in_) == list("abcd")
     with pytest.raises(NotFittedError):
         HiddenFeatures(classifier(), prefit=True).fit(X)
+    features.set_params(prefit=False).fit(X, LABELS)  # without names this time
+    assert not hasattr(features, "feature_names_in_")
 
 
 def test_hidden_features_of_an_ensemble_stand_side_by_side():
