@@ -2,17 +2,16 @@
 
 import copy
 import math
-import threading
 from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
-import sklearn
 from sklearn.utils import check_random_state
 
 from sknet.callbacks import leave_callbacks
 from sknet.progress import Progress
-from sknet.threads import Team, available_threads
+from sknet.side_by_side import side_by_side
+from sknet.threads import available_threads
 
 __all__ = ["explore"]
 
@@ -49,10 +48,7 @@ def explore(estimator, task, tasks):
         part.end()
         return ending
 
-    starts = _Starts(train, len(members))
-    with Team(n_threads, math.inf) as team:
-        team.run(starts)
-    endings = starts.endings()
+    endings = side_by_side(_ending_all(train), len(members), n_threads)
     for member in members:
         leave_callbacks(member)
     scores = np.array([_score(ending) for ending in endings])
@@ -96,61 +92,20 @@ def _member(estimator, seed):
     return member
 
 
-class _Starts:
-    """The job of a team: train(i, halt) for each start i, on whichever thread is free.
+def _ending_all(train):
+    """train(i, halt) such that an interrupt of one start, whenever it comes, ends all of them."""
 
-    Ctrl-C, or an error in one of them, sets `halt`, a threading.Event; all end soon afterwards.
-    """
-
-    def __init__(self, train, n_starts):
-        self._train, self._n_starts = train, n_starts
-        self._numbers = iter(range(n_starts))  # next() of it is safe from several threads
-        self._endings, self._errors = {}, []
-        self._halt = threading.Event()
-        self._config = sklearn.get_config()  # of this thread; others have their own
-
-    def start(self, size):
-        self._size, self._ended = size, threading.Semaphore(0)
-
-    def abort(self):
-        self._halt.set()
-
-    def work(self, rank):
+    def train_or_end(i, halt):
         try:
-            with sklearn.config_context(**self._config):
-                for i in self._numbers:
-                    self._endings[i] = self._train_one(i)
-        except BaseException as error:  # whatever it is, the calling thread waits for this one
-            self._errors.append(error)
-            self._halt.set()
-        self._ended.release()
-        if rank == 0:
-            self._wait()
-
-    def _train_one(self, i):
-        try:
-            ending = self._train(i, self._halt)
+            ending = train(i, halt)
         except KeyboardInterrupt:  # outside of its training: it ends before it begins
-            self._halt.set()
-            ending = self._train(i, self._halt)
+            halt.set()
+            ending = train(i, halt)
         if ending.reason == "interrupted":
-            self._halt.set()
+            halt.set()
         return ending
 
-    def _wait(self):
-        n_ended = 0
-        while n_ended < self._size:
-            try:
-                self._ended.acquire()
-                n_ended += 1
-            except KeyboardInterrupt:
-                self._halt.set()
-
-    def endings(self):
-        """What train() returned for each start, in their order."""
-        if self._errors:
-            raise self._errors[0]
-        return [self._endings[i] for i in range(self._n_starts)]
+    return train_or_end
 
 
 def _score(ending):

@@ -15,6 +15,7 @@ __all__ = [
     "Noise",
     "PositionDense",
     "Residual",
+    "Skip",
     "mlp",
 ]
 
@@ -75,6 +76,13 @@ class BatchNorm:
 @dataclass(frozen=True)
 class Residual:
     """The sum of the input and what `layers` make of it; they must keep the number of columns."""
+
+    layers: tuple
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The sum of what `layers` make of the input, and of X W with as many columns."""
 
     layers: tuple
 

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from sknet import _core
 from sknet.initializers import initialize
-from sknet.layers import BatchNorm, Dense, Dropout, Noise, Residual, mlp
+from sknet.layers import BatchNorm, Dense, Dropout, Noise, Residual, Skip, mlp
 from sknet.threads import run_job
 
 __all__ = ["Model", "as_data"]
@@ -32,7 +32,7 @@ class Model:
     state : ndarray of shape (n_state,)
         Running statistics of normalising layers.
     coefs, intercepts : lists of ndarray
-        Views of `params`, one per dense layer: (n_in, n_out) and (n_out,).
+        Views of `params`, one per dense layer: (n_in, n_out) and (n_out,), (0,) for a skip.
     norms : dict of lists of ndarray
         Views of `params` and `state`, one per normalising layer, each of shape (n_columns,):
         "scale" and "shift", with batch normalisation "mean" and "variance". Empty lists, or none,
@@ -267,16 +267,22 @@ class Program:
 
     def extend(self, declarations):
         for declaration in declarations:
+            begin, n_columns = len(self.layers), self.n_columns
             if isinstance(declaration, Residual):
-                begin = len(self.layers)
                 self.extend(declaration.layers)
-                self._append("Add", {}, begin)
+                self._append("Add", {}, len(self.layers), begin)
+            elif isinstance(declaration, Skip):
+                self.extend(declaration.layers)
+                end, n_units, self.n_columns = len(self.layers), self.n_columns, n_columns
+                self._append("Dense", {"n_units": n_units, "bias": False}, begin)
+                self._append("Add", {}, end, len(self.layers))
             else:
-                self._append(type(declaration).__name__, vars(declaration))
+                self._append(type(declaration).__name__, vars(declaration), begin)
 
-    def _append(self, name, fields, *more_slots):
+    def _append(self, name, fields, *slots):
+        """Adds a step that reads these slots."""
         layer = self.core.LAYERS[name](self.n_columns, **fields)
-        self.inputs.append((len(self.layers), *more_slots))
+        self.inputs.append(slots)
         self.layers.append(layer)
         self.n_columns = layer.n_out
 

@@ -17,7 +17,7 @@ CALL_WORK = 3e9  # multiply-adds of a call of the core for several epochs: 30 to
 CALL_ROWS = 1e6  # and rows: bounds the memory for their orders
 
 
-def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
+def fit_minibatch(model, optimizer, loss, data, progress, options, monitor, projections=()):
     """Trains model.params in place, epoch by epoch.
 
     Parameters
@@ -28,11 +28,16 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
         Where training begins; holds where it ended afterwards.
     options : TrainingOptions
     monitor : Monitor
+    projections : sequence of the core's Projection
+        What weights are made to obey after each update, besides `options.max_norm`.
 
     Returns
     -------
     reason : {"converged", "max_epochs", "max_time", "stopped", "interrupted", "diverged"}
     """
+    frozen = _frozen_steps(model, options)
+    if options.max_norm:
+        projections = [model.core.MaxNorm(model.network, options.max_norm, frozen), *projections]
     trainer = model.core.Trainer(
         model.network,
         loss,
@@ -47,8 +52,8 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor):
             options.l1,
             options.weight_decay,
             options.clip_norm,
-            options.max_norm,
-            _frozen_steps(model, options),
+            projections,
+            frozen,
         ),
         averaging=0.0 if options.averaging is None else options.averaging.decay,
         mixes=options.mixup > 0,

@@ -1,6 +1,5 @@
 """Several starting points: n_starts, and combine="best" or "mean"."""
 
-import math
 import pickle
 import signal
 import subprocess
@@ -29,10 +28,10 @@ from small_fits import (
 
 import sknet.base
 from sknet.callbacks import CallbackSupportMixin
-from sknet.explorers import _Starts
+from sknet.explorers import _ending_all
 from sknet.losses import Quantile
 from sknet.progress import Progress
-from sknet.threads import Team
+from sknet.side_by_side import side_by_side
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -373,10 +372,7 @@ def test_ctrl_c(combine):
 
 def explore(train, n_starts):
     """What explore() runs on two threads."""
-    starts = _Starts(train, n_starts)
-    with Team(2, math.inf) as team:
-        team.run(starts)
-    return starts.endings()
+    return side_by_side(_ending_all(train), n_starts, 2)
 
 
 def test_an_exit_on_another_thread_is_an_exit_of_the_fit():

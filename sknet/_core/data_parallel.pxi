@@ -1,45 +1,13 @@
 # Data parallel: workers share the rows of a mini-batch, then the parameters.
 
-cdef limited_strips(Network network, frozen):
-    """Columns of the weights of the hidden dense layers, (step, begin, end), for limit_columns()."""
-    strips = [
-        (i, begin, min(begin + STRIP, layer.n_out))
-        for i, layer in enumerate(network.layers)
-        if isinstance(layer, Dense) and i < network.n_steps - 1 and i not in frozen
-        for begin in range(0, layer.n_out, STRIP)
-    ]
-    return np.array(strips, np.intp).reshape(-1, 3)
-
-
-cdef void limit_columns(
-    Network network, const Py_ssize_t* strip, double max_norm, real_t* params
-) noexcept nogil:
-    """Scales columns of W (n_in, n_out) whose norm is above max_norm down to it."""
-    cdef Step* step = network.steps + strip[0]
-    cdef Py_ssize_t m = (<Layer> step.layer).n_out, n = strip[2] - strip[1], i, j
-    cdef real_t* W = params + step.params + strip[1]
-    cdef double[STRIP] sums
-    cdef real_t[STRIP] factor
-    memset(sums, 0, sizeof(sums))
-    for i in range((<Layer> step.layer).n_in):
-        for j in range(n):
-            sums[j] += <double> W[i * m + j] * W[i * m + j]
-    for j in range(n):
-        sums[j] = sqrt(sums[j])
-        factor[j] = max_norm / sums[j] if sums[j] > max_norm else 1
-    for i in range((<Layer> step.layer).n_in):
-        for j in range(n):
-            W[i * m + j] *= factor[j]
-
-
 cdef class DataParallel(Scheme):
     """For every network. Two phases per mini-batch, each ended by a barrier.
 
     In the first, the workers share the blocks of rows: gather, forward, loss, backward. In the
     second they share the tiles of the parameters: gradient, penalty, update, and packing for the
     next mini-batch, all on a tile that stays in the cache. To clip the gradient takes one phase
-    more, since its norm must be known before the update; so does a limit to the norm of weights,
-    for another look at what was updated.
+    more, since its norm must be known before the update; so does each projection, for another look
+    at what was updated, and then the packing.
 
     Parameters
     ----------
@@ -57,11 +25,13 @@ cdef class DataParallel(Scheme):
     cdef real_t* gathered[3]  # X, y, weight of the mini-batch
     cdef real_t[:, :] scratch  # (size, ...) one row per worker
     cdef const Py_ssize_t[::1] tile_shares  # (size + 1) where each worker's tiles begin
-    cdef double clip_norm, max_norm
+    cdef double clip_norm
     cdef real_t* gradient      # (n_params), to be clipped
     cdef double[::1] squares   # (n_tiles) of the gradient
     cdef MixedLoss mixed  # or None
-    cdef const Py_ssize_t[:, ::1] strips  # of the weights, as (step, begin, end) in columns
+    cdef PyObject* projections[MAX_PROJECTIONS]
+    cdef int n_projections
+    cdef Restraints restraints  # which has them
 
     def __init__(
         self, Network network, Loss loss, Optimizer optimizer, Data data, params, state, moments,
@@ -72,6 +42,7 @@ cdef class DataParallel(Scheme):
         cdef Py_ssize_t n_batches = data.count_batches(batch_size)
         cdef Py_ssize_t n_last = data.n_samples - (n_batches - 1) * batch_size
         cdef bint gathers
+        cdef int i
         self.trainee = Trainee(
             network, optimizer, params, state, moments, batch_size, max_blocks(batch_size),
             max(block_rows(batch_size), block_rows(n_last)), n_batches == 1, restraints, averages,
@@ -80,12 +51,13 @@ cdef class DataParallel(Scheme):
         self.n_losses = max_blocks(batch_size)
         self.n_penalties = self.trainee.tiles.shape[0]
         self.max_size = max(self.n_losses, self.n_penalties)
-        self.clip_norm, self.max_norm = restraints.clip_norm, restraints.max_norm
+        self.clip_norm = restraints.clip_norm
         if self.clip_norm:
             self.gradient = self.trainee.allocate(network.n_params)
             self.squares = np.empty(max(1, self.n_penalties))
-        if self.max_norm:
-            self.strips = limited_strips(network, restraints.frozen)
+        self.restraints, self.n_projections = restraints, len(restraints.projections)
+        for i, projection in enumerate(restraints.projections):
+            self.projections[i] = <PyObject*> projection
         self.input_gradient = NULL if input_gradient is None else &input_gradient[0, 0]
         self.trainee.arrays.append(input_gradient)
         self.mixed = MixedLoss(loss, batch_size) if mixes else None
@@ -158,7 +130,7 @@ cdef class DataParallel(Scheme):
                 batch.squares[tile] += sums.squares
         if team_meet(team, rank):
             return True
-        return self.max_norm > 0 and self.limit_norms(team, rank, batch)
+        return self.n_projections > 0 and self.project(team, rank, batch)
 
     cdef inline Py_ssize_t next_tile(self, team_t* team, int rank) noexcept nogil:
         """The next one to train, or -1."""
@@ -208,18 +180,22 @@ cdef class DataParallel(Scheme):
     cdef inline real_t* gradient_of(self, const Py_ssize_t* tile) noexcept nogil:
         return self.gradient + self.network.steps[tile[0]].params + tile[1]
 
-    cdef bint limit_norms(self, team_t* team, int rank, const Batch* batch) noexcept nogil:
-        """Makes the weights into each hidden unit as short as max_norm, and finishes all tiles."""
-        cdef Py_ssize_t strip, tile
-        while True:
-            strip = team_next(team, rank, self.strips.shape[0], NULL)
-            if strip == self.strips.shape[0]:
-                break
-            limit_columns(
-                self.network, &self.strips[strip, 0], self.max_norm, address(self.trainee.params)
-            )
-        if team_meet(team, rank):
-            return True
+    cdef bint project(self, team_t* team, int rank, const Batch* batch) noexcept nogil:
+        """Puts weights back where they may be, and finishes all tiles."""
+        cdef Py_ssize_t piece, tile
+        cdef int i
+        for i in range(self.n_projections):
+            while True:
+                piece = team_next(
+                    team, rank, (<Projection> self.projections[i]).n_pieces, NULL
+                )
+                if piece == (<Projection> self.projections[i]).n_pieces:
+                    break
+                (<Projection> self.projections[i]).apply(
+                    piece, batch.learning_rate, address(self.trainee.params)
+                )
+            if team_meet(team, rank):
+                return True
         while True:
             tile = self.next_tile(team, rank)
             if tile < 0:

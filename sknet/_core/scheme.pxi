@@ -10,6 +10,7 @@ ctypedef struct Batch:
     double scale                # of the gradient: what sums over rows are multiplied with
     double share                # of the sums that are reported
     Rates rates                 # of the optimizer
+    double learning_rate        # which they come from
     double decay                # what is first taken off the weights, as a part of them
     double averaging            # what stays of the average of the parameters, as a part of it
     const double* shares        # (n_losses) of each block's rows in their mixture, or NULL: unmixed

@@ -5,6 +5,7 @@ cdef inline real_t* address(real_t[::1] array) noexcept nogil:
 
 
 cdef enum:
+    MAX_PROJECTIONS = 2
     CHUNK = 2048  # parameters that, with their gradient, stay in the nearest cache for an update
 
 
@@ -21,30 +22,35 @@ cdef class Restraints:
     alpha, l1 : of the penalty alpha / 2 |W|^2 + l1 |W|_1, divided by the weight of the mini-batch
     weight_decay : each update first takes this part, times the learning rate, off the weights
     clip_norm : longest gradient, over all parameters; 0: any
-    max_norm : largest norm of the weights into a hidden unit, kept after each update; 0: any
+    projections : list of Projection, made of the network; applied in turn after each update
     frozen : steps of the network whose parameters stay as they are
     """
 
-    cdef readonly double alpha, l1, weight_decay, clip_norm, max_norm
-    cdef readonly object frozen
+    cdef readonly double alpha, l1, weight_decay, clip_norm
+    cdef readonly object projections, frozen
 
     def __init__(
         self, double alpha=0, double l1=0, double weight_decay=0, double clip_norm=0,
-        double max_norm=0, frozen=(),
+        projections=(), frozen=(),
     ):
         for name, value in [
             ("alpha", alpha), ("l1", l1), ("weight_decay", weight_decay),
-            ("clip_norm", clip_norm), ("max_norm", max_norm),
+            ("clip_norm", clip_norm),
         ]:
             if not value >= 0:
                 raise ValueError(f"{name} must be at least 0, got {value}")
         self.alpha, self.l1, self.weight_decay = alpha, l1, weight_decay
-        self.clip_norm, self.max_norm = clip_norm, max_norm
+        if len(projections) > MAX_PROJECTIONS:
+            raise ValueError(f"projections must be at most {MAX_PROJECTIONS}")
+        for projection in projections:
+            if not isinstance(projection, Projection):
+                raise TypeError(f"projections must hold a Projection each, got {projection!r}")
+        self.clip_norm, self.projections = clip_norm, tuple(projections)
         self.frozen = tuple(frozen)
 
     cdef bint looks_at_all(self):
         """Whether an update depends on more than its own tile, or not all are updated."""
-        return self.clip_norm > 0 or self.max_norm > 0 or len(self.frozen) > 0
+        return self.clip_norm > 0 or len(self.projections) > 0 or len(self.frozen) > 0
 
 
 cdef class Trainee:
@@ -70,7 +76,7 @@ cdef class Trainee:
     cdef Optimizer optimizer
     cdef double alpha, l1
     cdef bint averages
-    cdef bint finishes_later  # because updated weights will be scaled before they are used
+    cdef bint finishes_later  # because updated weights will be projected before they are used
     cdef object arrays
     cdef real_t[::1] params, state, shared
     cdef real_t[:, :] moments
@@ -91,7 +97,7 @@ cdef class Trainee:
         cdef Layer layer
         self.network, self.optimizer = network, optimizer
         self.alpha, self.l1, self.averages = restraints.alpha, restraints.l1, averages
-        self.finishes_later = restraints.max_norm > 0
+        self.finishes_later = len(restraints.projections) > 0
         self.params, self.state, self.moments = params, state, moments
         trained = np.ones(network.n_steps, np.intc)
         trained[list(restraints.frozen)] = 0

@@ -104,7 +104,7 @@ cdef class Trainer(Job):
             if self.n_batches > 1 and not (restraints.looks_at_all() or mixes):
                 self.n_shards = best_n_shards(network, self.batch_size)
         elif n_shards > 1 and (restraints.looks_at_all() or mixes):
-            raise ValueError("shards cannot be clipped, limited, frozen or mixed")
+            raise ValueError("shards cannot be clipped, projected, frozen or mixed")
         if self.n_shards == 1:
             self.scheme = DataParallel(
                 network, loss, optimizer, data, params, state, moments, self.batch_size,
@@ -270,10 +270,9 @@ cdef class Trainer(Job):
             batch.shares = &self.shares[batch.number, 0] if self.mixes else NULL
             batch.n = min(self.batch_size, self.data.n_samples - batch.first)
             batch.key = mix_key(self.epoch_key(epoch), number)
-            batch.rates = self.optimizer.rates(
-                self.learning_rates[batch.number], n_updates + number + 1
-            )
-            batch.decay = self.weight_decay * self.learning_rates[batch.number]
+            batch.learning_rate = self.learning_rates[batch.number]
+            batch.rates = self.optimizer.rates(batch.learning_rate, n_updates + number + 1)
+            batch.decay = self.weight_decay * batch.learning_rate
             batch.averaging = min(
                 self.averaging, <double> (1 + n_updates + number) / (10 + n_updates + number)
             )

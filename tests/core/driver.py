@@ -54,14 +54,18 @@ def make_data(core, X, y=None, weight=None):
     return core.Data(arrays, y, weight, n_features=X.shape[1])
 
 
-RESTRAINTS = ("alpha", "l1", "weight_decay", "clip_norm", "max_norm", "frozen")
+RESTRAINTS = ("alpha", "l1", "weight_decay", "clip_norm", "projections", "frozen")
 
 
 def make_trainer(core, network, loss, optimizer, data, params, **options):
     """A Trainer on fresh state and moments, and these two; restraints come by their names.
 
+    `max_norm` is a projection.
+
     With `averaging` an average of the parameters, which begins with them, is the last moment.
     """
+    if max_norm := options.pop("max_norm", 0):
+        options["projections"] = [core.MaxNorm(network, max_norm, options.get("frozen", ()))]
     given = {name: options.pop(name) for name in RESTRAINTS if name in options}
     options["restraints"] = core.Restraints(**given)
     state = network.initial_state()

@@ -123,7 +123,7 @@ def test_errors(core64):
     for shares in (np.ones((2, 1)), np.ones((3, 2))):
         with pytest.raises(ValueError, match="shares must have a row per mini-batch"):
             linear.train(shares=shares)
-    with pytest.raises(ValueError, match="shards cannot be clipped, limited, frozen or mixed"):
+    with pytest.raises(ValueError, match="shards cannot be clipped, projected, frozen or mixed"):
         linear.train(shares=np.ones((3, 1)), n_shards=2)
     linear.X = sparse.csr_array(linear.X)
     with pytest.raises(ValueError, match="rows of sparse X cannot be mixed"):
