@@ -183,8 +183,7 @@ class BaseNetwork(
         self.n_outputs_ = n_outputs
         self.n_layers_ = len(sizes) + 2
         task = self._task(rows, validation, sizes, loss, incremental)
-        self.out_activation_ = task.loss.link
-        self._link_options = task.loss.link_options()
+        self._note_link(task.loss)
         if self._explores:
             tasks = FitTasks(self, rows, self.n_starts, are_parallel=True)
             ending = explore(self, task, tasks)
@@ -214,6 +213,11 @@ class BaseNetwork(
             self._options(rows, 1 if incremental else self.max_iter, solver),
             incremental,
         )
+
+    def _note_link(self, loss):
+        """Learns from the core's loss what makes predictions of raw outputs."""
+        self.out_activation_ = loss.link
+        self._link_options = loss.link_options()
 
     def _calibrate(self, task):
         """Looks how far off predictions are, for an estimator that will be asked."""

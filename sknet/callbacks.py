@@ -12,9 +12,10 @@ __all__ = ["CallbackSupportMixin", "FitTasks", "leave_callbacks"]
 
 
 def leave_callbacks(estimator):
-    """Takes the callbacks off an estimator whose part of a fit is over."""
+    """Takes the callbacks off an estimator, and returns it."""
     for name in ("_skl_callbacks", "_skl_callbacks_to_teardown", "_parent_callback_ctx"):
         vars(estimator).pop(name, None)
+    return estimator
 
 
 class FitTasks:

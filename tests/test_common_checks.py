@@ -11,6 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from sknet import HiddenFeatures, MLPClassifier, MLPRegressor
+from sknet.feature_selection import LassoNetSelector
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -112,7 +113,21 @@ def test_without_any_expected_failure(estimator, check):
     check(estimator)
 
 
-@parametrize_with_checks([HiddenFeatures(MLPClassifier((5,), max_iter=20, random_state=0))])
+SMALL_NET = MLPClassifier((5,), max_iter=20, random_state=0)
+SHORT_PATH = {"path_multiplier": 1.5, "path_updates": 3}
+
+
+@parametrize_with_checks(
+    [
+        HiddenFeatures(SMALL_NET),
+        LassoNetSelector(SMALL_NET, cv=2, **SHORT_PATH),
+        LassoNetSelector(SMALL_NET, n_features_to_select=1, **SHORT_PATH),
+        LassoNetSelector(
+            MLPRegressor((5,), max_iter=20, random_state=0), n_features_to_select=0.5, **SHORT_PATH
+        ),
+    ]
+)
+@pytest.mark.filterwarnings("ignore:No features were selected")
 def test_transformer_without_any_expected_failure(estimator, check):
     check(estimator)
 

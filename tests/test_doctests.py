@@ -7,8 +7,13 @@ import pkgutil
 import pytest
 
 import sknet
+from sknet.feature_selection import LassoNetSelector
 
-MODULES = ["sknet"] + [f"sknet.{module.name}" for module in pkgutil.iter_modules(sknet.__path__)]
+MODULES = ["sknet"] + [
+    module.name
+    for module in pkgutil.walk_packages(sknet.__path__, "sknet.")
+    if not module.name.startswith("sknet._core.")
+]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -17,11 +22,9 @@ def test_docstrings(name):
     assert doctest.testmod(importlib.import_module(name), optionflags=FLAGS).failed == 0
 
 
-@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
-def test_public_classes_have_examples(name):
-    [test] = [
-        test
-        for test in doctest.DocTestFinder().find(getattr(sknet, name), name)
-        if test.name == name
-    ]
+@pytest.mark.parametrize(
+    "public", [sknet.HiddenFeatures, LassoNetSelector, sknet.MLPClassifier, sknet.MLPRegressor]
+)
+def test_public_classes_have_examples(public):
+    [test] = [test for test in doctest.DocTestFinder().find(public, "it") if test.name == "it"]
     assert test.examples

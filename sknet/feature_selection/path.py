@@ -1,0 +1,245 @@
+"""The path of LassoNet: a network that is trained with all features, and then with ever fewer."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sknet.callbacks import FitTasks
+from sknet.ending import divergence_error
+from sknet.feature_selection.groups import Groups
+from sknet.layers import Dense, Skip
+from sknet.model import Model
+from sknet.monitor import Monitor
+from sknet.optimizers import SGD
+from sknet.schedules import Constant
+from sknet.training import fit_lbfgs, fit_minibatch
+
+__all__ = ["PathOptions", "Step", "walk"]
+
+MOST_STEPS = 100_000  # of a path, which ends long before
+MOMENTUM = 0.9
+DIVERGED = 10  # times the loss before the path, or of raw outputs of 0
+MOST_HALVINGS = 50  # of the learning rate
+
+
+@dataclass(frozen=True)
+class PathOptions:
+    """How to walk along the path; as in LassoNetSelector, but that lambda_start may be None."""
+
+    groups: Groups
+    hierarchy: float
+    lambda_start: float | None
+    path_multiplier: float
+    path_learning_rate: float
+    path_updates: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the path has come to.
+
+    Attributes
+    ----------
+    penalty : float
+        lambda.
+    norms : ndarray of shape (n_groups,)
+        Of the weights of each group's linear skip to the outputs, the mean over the step; 0 for
+        those that are gone. Mini-batches are samples: they bring a feature back now and then, and
+        throw it out again. So it is gone if it was out after half of the updates or more.
+    train_score, test_score : float
+        With the rows that training saw, and with others, NaN if there are none.
+    """
+
+    penalty: float
+    norms: np.ndarray
+    train_score: float
+    test_score: float
+
+
+def walk(network, task, test, options, progress, halt=None):
+    """Trains a network on all features, then with a growing penalty until none is left.
+
+    Parameters
+    ----------
+    network : BaseNetwork
+        Whose targets are known; it says what the layers are, and is not changed.
+    task : Task
+    test : Rows or None
+        To score, with their targets.
+    options : PathOptions
+    progress : Progress
+        At its beginning.
+    halt : threading.Event or None
+        Once it is set, KeyboardInterrupt is raised.
+
+    Returns
+    -------
+    list of Step
+        The first one without penalty, the last one without features.
+    """
+    path = _Path(network, task, test, options, progress, halt)
+    path.train_densely()
+    steps = [path.step(0.0, path.norms())]
+    penalty = options.lambda_start or path.first_penalty()
+    while steps[-1].norms.any() and len(steps) < MOST_STEPS:
+        norms = path.train(penalty)
+        if not norms.any():
+            path.clear()
+        steps.append(path.step(penalty, norms))
+        penalty *= options.path_multiplier
+    return steps
+
+
+class _Path:
+    """A network with a linear skip, on its way."""
+
+    def __init__(self, network, task, test, options, progress, halt):
+        self._network, self._task, self._test = network, task, test
+        self._options, self._progress, self._halt = options, progress, halt
+        layers = network._declare_layers(task.sizes, network.n_outputs_)
+        first = next(i for i, layer in enumerate(layers) if isinstance(layer, Dense))
+        hidden, skip = -1, first  # steps of the network: without hidden layer it is the skip
+        if task.sizes:
+            layers = (*layers[:first], Skip(layers[first:]))
+        self._model = Model(layers, task.rows.X.shape[1], task.rows.X.dtype)
+        core = self._model.core
+        if task.sizes:
+            hidden, skip = first, len(self._model.network.layers) - 2
+        names = [*network._activations(task.sizes, True), "identity"]
+        self._model.initialize(network.init, progress.weights_rng, names[: len(self._model.coefs)])
+        groups = options.groups
+        self._hierarchy = core.Hierarchy(
+            self._model.network, skip, hidden, groups.features, groups.ends, options.hierarchy
+        )
+        self._optimizer = SGD(MOMENTUM, nesterov=False).compiled(core)
+        self._learning_rate = options.path_learning_rate
+        self._n_batches = math.ceil(len(task.rows.y) / task.options.batch_size)
+        self._training = replace(
+            task.options,
+            averaging=None,
+            learning_rate=Constant(),
+            max_iter=math.ceil(options.path_updates / self._n_batches),
+            max_time=math.inf,
+            n_iter_no_change=math.inf,
+            verbose=False,
+        )
+
+    def train_densely(self):
+        """Trains with all features, as the estimator says; then the optimizer is another one."""
+        task, model, progress = self._task, self._model, self._progress
+        options = replace(task.options, averaging=None, verbose=False)
+        if self._network._is_lbfgs:
+            reason, *_ = fit_lbfgs(
+                model, task.loss, task.data, task.rows.total_weight, task.solver, options,
+                self._monitor(),
+            )  # fmt: skip
+        else:
+            optimizer = task.solver.compiled(model.core)
+            progress.begin_stage(model, task.solver.rule, optimizer.n_moments)
+            score = None if task.validation is None else self._network._scorer(task)
+            monitor = self._monitor(score)
+            reason = fit_minibatch(
+                model, optimizer, task.loss, task.data, progress, options, monitor
+            )
+            if monitor.score_decides:
+                progress.give_out(model)
+        if reason == "interrupted":
+            raise KeyboardInterrupt
+        if not np.isfinite(model.params).all():
+            raise divergence_error(self._network, task.rows.X)
+        raw = self._raw(task.rows)
+        self._large_loss = max(self._loss(raw), self._loss(np.zeros_like(raw)))
+        progress.moments = None
+        progress.begin_stage(model, "path", self._optimizer.n_moments)
+
+    def train(self, penalty):
+        """Trains with this penalty; returns the norms of the groups, as in Step.
+
+        Where training diverges, it is taken back and goes on at half the learning rate.
+        """
+        hierarchy = self._hierarchy
+        hierarchy.strength = penalty
+        before = self.numbers()
+        for _ in range(MOST_HALVINGS):
+            hierarchy.norms[:] = hierarchy.presence[:] = 0
+            monitor = self._monitor()
+            reason = fit_minibatch(
+                self._model,
+                self._optimizer,
+                self._task.loss,
+                self._task.data,
+                self._progress,
+                replace(self._training, learning_rate_init=self._learning_rate),
+                monitor,
+                [hierarchy],
+            )
+            if reason == "interrupted":
+                raise KeyboardInterrupt
+            if (
+                reason != "diverged"
+                and self._loss(self._raw(self._task.rows)) < DIVERGED * self._large_loss
+            ):
+                n_updates = len(monitor.losses) * self._n_batches
+                return np.where(hierarchy.presence > n_updates / 2, hierarchy.norms / n_updates, 0)
+            self.take_back(before)
+            self._progress.moments.fill(0)  # else the momentum of the old rate goes on
+            self._learning_rate /= 2
+        raise divergence_error(self._network, self._task.rows.X)
+
+    def numbers(self):
+        """Copies of what training changes."""
+        return [array.copy() for array in self._arrays]
+
+    def take_back(self, numbers):
+        """Puts those copies in place of what training has changed since."""
+        for array, before in zip(self._arrays, numbers, strict=True):
+            array[...] = before
+
+    @property
+    def _arrays(self):
+        return self._model.params, self._model.state, self._progress.moments
+
+    def norms(self):
+        """Of the weights of each group's skip."""
+        return self._options.groups.norms(self._model.coefs[-1])
+
+    def clear(self):
+        """Takes all features out."""
+        for coef in {0, len(self._model.coefs) - 1}:
+            self._model.coefs[coef][...] = 0
+
+    def step(self, penalty, norms):
+        """Where the path has come to with this penalty."""
+        return Step(penalty, norms, self._score(self._task.rows), self._score(self._test))
+
+    def first_penalty(self):
+        """One that takes a quarter of its weight off the median group, with those below it.
+
+        Each update at the rate r takes r * lambda off |v| + ratio |u|_1, where v is what a group
+        weighs in the skip and u in the hidden layer; the penalties up to lambda, so many updates
+        each, take the geometric sum of that.
+        """
+        options, groups, coefs = self._options, self._options.groups, self._model.coefs
+        weights = self.norms()
+        if self._task.sizes:
+            weights = weights + options.hierarchy * groups.sums(np.abs(coefs[0]).sum(axis=1))
+        n_updates = self._training.max_iter * self._n_batches
+        each = options.path_learning_rate * n_updates / (1 - 1 / options.path_multiplier)
+        return max(0.25 * np.median(weights) / each, np.finfo(float).tiny)
+
+    def _monitor(self, score=None):
+        tasks = FitTasks(self._network, self._task.rows, 0)
+        return Monitor(tasks, score, score is not None, self._halt)
+
+    def _score(self, rows):
+        if rows is None:
+            return math.nan
+        return self._network._score_raw(self._raw(rows), rows.y, rows.weight)
+
+    def _raw(self, rows):
+        return self._model.predict(rows.X, self._task.options.n_threads)
+
+    def _loss(self, raw):
+        rows = self._task.rows
+        return self._task.loss.value(raw, rows.targets, rows.weight)
