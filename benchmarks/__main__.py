@@ -2,7 +2,7 @@
 
     python -m benchmarks [--turns 5] [--save]
 
-Keep the machine idle meanwhile: it takes the better part of an hour with all peers installed.
+Keep the machine idle meanwhile: it takes some hours with all peers installed.
 """
 
 import subprocess

@@ -20,7 +20,7 @@ def load(monkeypatch):
 def test_each_says_what_it_does(monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # a script finds what lies beside it
     scripts = sorted(BENCHMARKS.glob("bench_*.py"))
-    assert len(scripts) == 15
+    assert len(scripts) == 16
     for script in scripts:
         text = subprocess.check_output([sys.executable, script, "--help"], text=True)
         assert f"benchmarks/{script.name}" in text
@@ -114,6 +114,14 @@ def test_importances(load):
     assert len(spent) > 2
     assert (spent[:, 0] > 0).all()
     assert (spent[:, 0] < spent[:, 1]).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_feature_selection(load):
+    selection = load("bench_feature_selection")
+    accuracies, seconds, _ = selection.measure("digits", 10, seed=0)
+    assert 0.8 < min(accuracies) < max(accuracies) < 0.99
+    assert seconds > 0
 
 
 def test_uci(load, monkeypatch):

@@ -1,0 +1,182 @@
+"""Feature selection by LassoNetSelector: fifty features of five tables, and planted features.
+
+    SKNET_DATA=folder python benchmarks/bench_feature_selection.py [--splits 5] [--save]
+
+The protocol of Lemhadri et al., "LassoNet: a neural network with feature sparsity", JMLR 22 (2021),
+tables 1 and 2: a network with one hidden layer of a third as many units as there are columns,
+mini-batches of 256 rows, ratio 10, 50 features; then 50 extremely randomised trees, and a network,
+on these alone; a fifth of the rows to test. Missing values become medians of the training rows.
+
+Where the package `lassonet` is installed, it walks the path from the same first penalty, with the
+same multiplier, learning rate, mini-batches and epochs per penalty, on the first split. Without the
+folder there are scikit-learn's digits, of which 10 features are chosen.
+"""
+
+import time
+import warnings
+from functools import partial
+
+import numpy as np
+import real_data
+from common import HOST, Report, is_installed, parser, ratio
+from scipy import ndimage
+from sklearn.datasets import load_digits
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import LabelEncoder, StandardScaler
+
+from sknet import MLPClassifier, MLPRegressor
+from sknet.feature_selection import LassoNetSelector
+
+N_FEATURES = 50
+PUBLISHED = {  # accuracy with trees, and with a network
+    "mice_protein": (0.997, 0.958),
+    "mnist": (0.892, 0.873),
+    "fashion_mnist": (0.794, 0.800),
+    "coil20": (0.993, 0.991),
+    "isolet_1560": (0.891, 0.885),
+}
+
+
+def read(name):
+    """X in float32, and classes from 0."""
+    if name == "digits":
+        X, y = load_digits(return_X_y=True)
+        return (X / 16).astype(np.float32), y
+    if name == "mice_protein":
+        import pandas as pd
+
+        frame = pd.read_csv(real_data.folder() / f"{name}.csv.gz")
+        y = frame["class"].to_numpy()
+        X = frame.drop(columns=["MouseID", "Genotype", "Treatment", "Behavior", "class"])
+        return X.to_numpy(np.float32), LabelEncoder().fit_transform(y)
+    with np.load(real_data.folder() / f"{name}.npz") as arrays:
+        if "X_test" in arrays:
+            return (arrays["X_test"].reshape(-1, 784) / 255).astype(np.float32), arrays["y_test"]
+        X, y = arrays["X"].astype(np.float32), arrays["y"]
+    if name == "coil20":  # 32 x 32 pixels made 20 x 20
+        zoom = partial(ndimage.zoom, zoom=20 / 32, order=1)
+        X = np.stack([zoom(image).ravel() for image in X.reshape(-1, 32, 32)])
+    return X, LabelEncoder().fit_transform(y)
+
+
+def split(name, seed):
+    X, y = read(name)
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=seed)
+    steps = [SimpleImputer(strategy="median")]
+    if name in ("mice_protein", "isolet_1560"):  # the others are pixels from 0 to 1
+        steps.append(StandardScaler())
+    scaler = make_pipeline(*steps).fit(X)
+    return *(scaler.transform(rows).astype(np.float32) for rows in (X, X_test)), y, y_test
+
+
+def selector(n_columns, n_features, seed):
+    net = MLPClassifier((n_columns // 3,), batch_size=256, max_iter=400, random_state=seed)
+    return LassoNetSelector(net, n_features_to_select=n_features)
+
+
+def peer_path(X, y, ours):
+    """The path of the package `lassonet`, as a function."""
+    import torch
+    from lassonet import LassoNetClassifier
+
+    n_batches = -(-len(X) // 256)
+    epochs = -(-ours.path_updates // n_batches)
+    sgd = partial(torch.optim.SGD, lr=ours.path_learning_rate, momentum=0.9)
+    return lambda: LassoNetClassifier(
+        hidden_dims=(X.shape[1] // 3,), M=ours.hierarchy, batch_size=256, val_size=0.01,
+        lambda_start=ours.path_["lambda"][1], path_multiplier=ours.path_multiplier,
+        optim=(partial(torch.optim.Adam, lr=1e-3), sgd), patience=(None, None),
+        n_iters=(ours.estimator.max_iter, epochs), torch_seed=0, verbose=0, device="cpu",
+    ).path(X, y, return_state_dicts=False)  # fmt: skip
+
+
+def seconds_of(call):
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def measure(name, n_features, seed):
+    """Accuracy of trees and of the network with so many features, seconds, and the peer's path."""
+    X, X_test, y, y_test = split(name, seed)
+    ours = selector(X.shape[1], n_features, seed)
+    seconds = HOST.alone(partial(seconds_of, partial(ours.fit, X, y)))
+    kept, kept_test = ours.transform(X), ours.transform(X_test)
+    trees = ExtraTreesClassifier(50, random_state=seed).fit(kept, y)
+    accuracies = [model.score(kept_test, y_test) for model in (trees, ours.estimator_)]
+    return accuracies, seconds, peer_path(X, y, ours) if is_installed("lassonet") else None
+
+
+def main():
+    arguments = parser(__doc__)
+    arguments.add_argument("--splits", type=int, default=5)
+    arguments.add_argument("--tables", nargs="+", help="of those of the module's PUBLISHED")
+    arguments = arguments.parse_args()
+    warnings.simplefilter("ignore")
+    report = Report("bench_feature_selection", ["lassonet", "torch"], arguments.save)
+    names = list(PUBLISHED) if real_data.folder() else ["digits"]
+    n_features = N_FEATURES if real_data.folder() else 10
+    report.say(
+        f"Mean accuracy of {arguments.splits} splits with {n_features} features (published)."
+    )
+    report.say()
+    report.header("table", "trees", "network", "seconds", "lassonet", "ratio")
+    for name in arguments.tables or names:
+        scores, seconds = [], []
+        for seed in range(arguments.splits):
+            accuracies, its_seconds, peer = measure(name, n_features, seed)
+            scores.append(accuracies)
+            seconds.append(its_seconds)
+            if seed == 0 and is_installed("lassonet"):
+                theirs = HOST.alone(partial(seconds_of, peer))
+        published = PUBLISHED.get(name, ("-", "-"))
+        cells = [
+            f"{mean:.3f} ({asked})"
+            for mean, asked in zip(np.mean(scores, axis=0), published, strict=True)
+        ]
+        compared = ["-", "-"]
+        if is_installed("lassonet"):
+            compared = [f"{theirs:.0f}", ratio(theirs, seconds[0])]
+        report.row(name, *cells, f"{np.median(seconds):.1f}", *compared)
+    planted(report, arguments.splits)
+    report.close()
+
+
+def planted(report, n_splits):
+    """Tables of which it is known what matters, the number of features by cross-validation."""
+    if real_data.folder() is None:
+        return
+    report.say()
+    report.header(
+        "table, split", "chosen", "of them relevant", "score", "with all columns", "seconds"
+    )
+    for name in ("madelon", "puma32H"):
+        with np.load(real_data.folder() / f"{name}.npz") as arrays:
+            X, y = StandardScaler().fit_transform(arrays["X"]).astype(np.float32), arrays["y"]
+        if name == "madelon":  # combinations of one another
+            inverse = np.linalg.inv(np.corrcoef(X.T.astype(float)) + 1e-6 * np.eye(X.shape[1]))
+            relevant = np.flatnonzero(1 - 1 / np.diag(inverse) > 0.9)
+            net = MLPClassifier((100,), random_state=0)
+        else:
+            y = StandardScaler().fit_transform(y[:, None])[:, 0].astype(np.float32)
+            relevant = [4, 15]  # adding any other to these two does not raise R^2
+            net = MLPRegressor((50,), max_iter=50, random_state=0)
+        for seed in range(n_splits):
+            X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed)
+            chosen = LassoNetSelector(net)
+            seconds = seconds_of(partial(chosen.fit, X_train, y_train))
+            report.row(
+                f"{name}, {seed}",
+                chosen.n_features_,
+                np.isin(chosen.get_support(indices=True), relevant).sum(),
+                f"{chosen.estimator_.score(chosen.transform(X_test), y_test):.3f}",
+                f"{net.fit(X_train, y_train).score(X_test, y_test):.3f}",
+                f"{seconds:.0f}",
+            )
+
+
+if __name__ == "__main__":
+    main()
