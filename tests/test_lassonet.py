@@ -309,9 +309,10 @@ def test_the_estimator_is_left_alone():
 
 def test_random_state():
     a, b, c = (
-        selector(regressor(random_state=seed)).fit(X, NUMBERS)
-        for seed in (np.random.RandomState(1), np.random.RandomState(1), 2)
+        selector(regressor(random_state=seed, n_threads=n), "auto", cv=2).fit(X, NUMBERS)
+        for n, seed in ((1, np.random.RandomState(1)), (2, np.random.RandomState(1)), (1, 2))
     )
+    assert_array_equal(a.cv_results_["mean_test_score"], b.cv_results_["mean_test_score"])
     assert_array_equal(a.path_["coef_norm"], b.path_["coef_norm"])
     assert (
         a.path_["coef_norm"].shape != c.path_["coef_norm"].shape

@@ -2,11 +2,13 @@
 
 import copy
 import math
+from numbers import Integral
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
 
 from sknet.callbacks import FitTasks, leave_callbacks
 from sknet.feature_selection.path import walk
@@ -39,6 +41,9 @@ class Learner:
 
     def __init__(self, estimator, X, y, sample_weight):
         network = leave_callbacks(clone(estimator))
+        if not isinstance(network.random_state, Integral):  # threads are not to draw from it
+            rng = check_random_state(network.random_state)
+            network.random_state = int(rng.randint(np.iinfo(np.int32).max))
         network._refuse_unused()
         self._sizes = network._hidden_sizes()
         network.n_layers_ = len(self._sizes) + 2

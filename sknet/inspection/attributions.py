@@ -206,7 +206,7 @@ def attributions(
         rng = check_random_state(random_state)
         values, base_outputs = _expected_gradients(network, rows, bases, seeds, n_steps, rng)
     else:
-        base_outputs = _outputs(network, np.repeat(bases, len(rows), axis=0), seeds)
+        base_outputs = np.broadcast_to(_outputs(network, bases, seeds), outputs.shape).copy()
         differences = outputs - base_outputs
         if method == "deeplift":
             values = _deeplift(network, rows, bases, seeds)
@@ -298,9 +298,9 @@ def _n_outputs(network):
 
 
 def _outputs(network, rows, seeds):
-    """Weighted sums of the raw outputs, (n, n_sums)."""
+    """Weighted sums of the raw outputs, (n, n_sums); a single row goes with all weights."""
     raw = network._predict_each(rows).mean(axis=0)
-    return np.einsum("nso,no->ns", np.broadcast_to(seeds, (len(rows), *seeds.shape[1:])), raw)
+    return (seeds @ raw[:, :, None])[:, :, 0]
 
 
 def _gradients(network, rows, seeds):
@@ -369,8 +369,7 @@ def _expected_gradients(network, rows, bases, seeds, n_steps, rng):
         values += _gradients(network, bases[number] + share * difference, seeds) * (
             difference[:, None] / n_steps
         )
-        base = np.repeat(bases[number : number + 1], len(rows), axis=0)
-        base_outputs += _outputs(network, base, seeds) / n_steps
+        base_outputs += _outputs(network, bases[number : number + 1], seeds) / n_steps
     return values, base_outputs
 
 
