@@ -63,22 +63,31 @@ class GradientsMixin:
         """
         self._check_fitted()
         X = self._checked_rows(X)
-        models = [network._model().folded() for network in self._networks]
-        n_outputs = models[0].network.n_out
-        seeds = self._output_weights(target, X.shape[0], n_outputs)
-        gradients = np.mean(
-            [
-                model.input_gradients(
-                    X.astype(model.params.dtype, copy=False), seeds, self.n_threads
-                )
-                for model in models
-            ],
-            axis=0,
-        ).astype(np.result_type(X.dtype, models[0].params.dtype), copy=False)
+        seeds = self._output_weights(target, X.shape[0])
+        gradients = self._gradients_of_sums(X, seeds)
         return gradients[:, 0] if seeds.shape[1] == 1 else gradients
 
-    def _output_weights(self, target, n_samples, n_outputs):
+    def _gradients_of_sums(self, X, seeds):
+        """Gradients of weighted sums of the raw outputs, (n, n_sums, n_features).
+
+        X has been checked; seeds (1 or n, n_sums, n_outputs) are the weights.
+        """
+        models = self._folded_models()
+        dtype = models[0].params.dtype
+        gradients = [
+            model.input_gradients(X.astype(dtype, copy=False), seeds, self.n_threads)
+            for model in models
+        ]
+        mean = np.mean(gradients, axis=0)
+        return mean.astype(np.result_type(X.dtype, dtype), copy=False)
+
+    def _folded_models(self):
+        """The fitted networks, those of an ensemble or one, without batch normalisation."""
+        return [network._model().folded() for network in self._networks]
+
+    def _output_weights(self, target, n_samples):
         """What each raw output counts, (1 or n_samples, n_sums, n_outputs)."""
+        n_outputs = self._networks[0]._model().network.n_out
         if target is None:
             return np.eye(n_outputs)[None]
         names = getattr(self, "classes_", np.arange(n_outputs))

@@ -92,6 +92,15 @@ class Model:
         number = np.cumsum([isinstance(layer, self.core.Dense) for layer in layers]) - 1
         return [i for i, layer in enumerate(layers) if number[i] == dense and layer.n_params]
 
+    def output_steps(self):
+        """The steps that make the outputs: the last one, and those whose sum it is."""
+        network = self.network
+        found = {network.n_steps - 1}
+        for step in range(network.n_steps - 1, -1, -1):
+            if step in found and isinstance(network.layers[step], self.core.Add):
+                found |= {slot - 1 for slot in network.inputs[step]}
+        return sorted(found)
+
     @classmethod
     def from_arrays(cls, coefs, intercepts, activations, norms):
         """The multilayer perceptron with copies of these weights, hidden activations and norms.

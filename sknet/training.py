@@ -37,7 +37,9 @@ def fit_minibatch(model, optimizer, loss, data, progress, options, monitor, proj
     """
     frozen = _frozen_steps(model, options)
     if options.max_norm:
-        projections = [model.core.MaxNorm(model.network, options.max_norm, frozen), *projections]
+        left_alone = [*frozen, *model.output_steps()]
+        max_norm = model.core.MaxNorm(model.network, options.max_norm, left_alone)
+        projections = [max_norm, *projections]
     trainer = model.core.Trainer(
         model.network,
         loss,

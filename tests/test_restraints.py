@@ -16,6 +16,8 @@ from small_fits import (
     regressor,
 )
 
+from sknet.layers import Dense, Skip, mlp
+from sknet.model import Model
 from sknet.optimizers import SGD
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -174,3 +176,14 @@ REFUSED = [
 @pytest.mark.parametrize(("params", "message"), REFUSED, ids=str)
 def test_refused_and_nothing_lost(params, message):
     assert_refused(params, message)
+
+
+def test_outputs_of_a_network_with_a_skip_are_outputs():
+    """Of which max_norm leaves the weights alone."""
+    layers = mlp((5, 4), ["relu", "relu"], 3, dropout=[0.1, 0.1])
+    assert Model(layers, 6, np.float64).output_steps() == [4]
+    assert Model((Dense(3),), 6, np.float64).output_steps() == [0]
+    model = Model((layers[0], Skip(layers[1:])), 6, np.float64)
+    steps = [type(layer).__name__ for layer in model.network.layers]
+    assert steps == ["Dense", "Dropout", "Dense", "Dropout", "Dense", "Dense", "Add"]
+    assert model.output_steps() == [4, 5, 6]

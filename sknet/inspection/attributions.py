@@ -195,13 +195,13 @@ def attributions(
             "'expected_gradients'."
         )
     network = seen.network
-    seeds = network._output_weights(target, len(rows), _n_outputs(network))
+    seeds = network._output_weights(target, len(rows))
     outputs = _outputs(network, rows, seeds)
     base_outputs = gap = None
     if method == "gradient":
-        values = _gradients(network, rows, seeds)
+        values = network._gradients_of_sums(rows, seeds)
     elif method == "gradient_x_input":
-        values = _gradients(network, rows, seeds) * rows[:, None]
+        values = network._gradients_of_sums(rows, seeds) * rows[:, None]
     elif method == "expected_gradients":
         rng = check_random_state(random_state)
         values, base_outputs = _expected_gradients(network, rows, bases, seeds, n_steps, rng)
@@ -293,35 +293,16 @@ def _named(names, n):
     return np.array([f"x{i}" for i in range(n)], object) if names is None else np.asarray(names)
 
 
-def _n_outputs(network):
-    return network._networks[0]._model().network.n_out
-
-
 def _outputs(network, rows, seeds):
     """Weighted sums of the raw outputs, (n, n_sums); a single row goes with all weights."""
     raw = network._predict_each(rows).mean(axis=0)
     return (seeds @ raw[:, :, None])[:, :, 0]
 
 
-def _gradients(network, rows, seeds):
-    """Of the weighted sums, (n, n_sums, n_columns)."""
-    return np.mean(
-        [
-            model.input_gradients(rows.astype(model.params.dtype), seeds, network.n_threads)
-            for model in _models(network)
-        ],
-        axis=0,
-        dtype=float,
-    )
-
-
-def _models(network):
-    return [member._model().folded() for member in network._networks]
-
-
 def _deeplift(network, rows, bases, seeds):
     found = [
-        multipliers(model, rows, bases, seeds, network.n_threads) for model in _models(network)
+        multipliers(model, rows, bases, seeds, network.n_threads)
+        for model in network._folded_models()
     ]
     return np.mean(found, axis=0) * (rows - bases)[:, None]
 
@@ -350,8 +331,8 @@ def _along_lines(network, rows, bases, seeds, n_steps):
         part = slice(begin, begin + per_part)
         difference = rows[part] - bases
         line = bases + shares[:, None] * difference[:, None]  # (n, n_steps, n_columns)
-        gradients = _gradients(
-            network, line.reshape(-1, rows.shape[1]), np.repeat(seeds[part], n_steps, axis=0)
+        gradients = network._gradients_of_sums(
+            line.reshape(-1, rows.shape[1]), np.repeat(seeds[part], n_steps, axis=0)
         )
         mean = gradients.reshape(len(difference), n_steps, *values.shape[1:]).mean(axis=1)
         values[part] = mean * difference[:, None]
@@ -366,9 +347,8 @@ def _expected_gradients(network, rows, bases, seeds, n_steps, rng):
     shares = (rng.permutation(n_steps) + rng.uniform(size=n_steps)) / n_steps
     for number, share in zip(order, shares, strict=False):
         difference = rows - bases[number]
-        values += _gradients(network, bases[number] + share * difference, seeds) * (
-            difference[:, None] / n_steps
-        )
+        gradients = network._gradients_of_sums(bases[number] + share * difference, seeds)
+        values += gradients * difference[:, None] / n_steps
         base_outputs += _outputs(network, bases[number : number + 1], seeds) / n_steps
     return values, base_outputs
 
