@@ -192,6 +192,7 @@ class BaseNetwork(
             ending = self._train(model, progress, task, tasks)
         if not ending.is_usable:
             raise divergence_error(self, rows.X)
+        self._is_interrupted = ending.reason == "interrupted"
         self._calibrate(task)
         self._note_importances(task)
         report(ending, task)

@@ -20,7 +20,7 @@ def load(monkeypatch):
 def test_each_says_what_it_does(monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # a script finds what lies beside it
     scripts = sorted(BENCHMARKS.glob("bench_*.py"))
-    assert len(scripts) == 16
+    assert len(scripts) == 17
     for script in scripts:
         text = subprocess.check_output([sys.executable, script, "--help"], text=True)
         assert f"benchmarks/{script.name}" in text
@@ -122,6 +122,21 @@ def test_feature_selection(load):
     accuracies, seconds, _ = selection.measure("digits", 10, seed=0)
     assert 0.8 < min(accuracies) < max(accuracies) < 0.99
     assert seconds > 0
+
+
+@pytest.mark.parametrize("kind", ["linear", "cubic", "additive"])
+def test_simulated_tables(load, kind):
+    X, y, matters = load("bench_knockoffs").simulate(kind, seed=0)
+    assert X.shape == (1000, 100)
+    assert matters.sum() == 20
+    neighbours = np.corrcoef(X.T)[np.arange(99), np.arange(1, 100)]
+    assert abs(neighbours.mean() - 0.5) < 0.02
+    # Curves of the columns that matter tell most of y, of the others nothing.
+    curves = [np.hstack([f(X[:, part]) for f in (np.array, np.abs, np.sin)])
+              for part in (matters, ~matters)]  # fmt: skip
+    told, untold = (1 - np.linalg.lstsq(c, y, rcond=None)[1][0] / len(y) for c in curves)
+    assert told > 0.4
+    assert untold < told - 0.1
 
 
 def test_uci(load, monkeypatch):

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from sknet import HiddenFeatures, MLPClassifier, MLPRegressor
-from sknet.feature_selection import LassoNetSelector
+from sknet.feature_selection import KnockoffSelector, LassoNetSelector
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -120,6 +120,10 @@ SHORT_PATH = {"path_multiplier": 1.5, "path_updates": 3}
 @parametrize_with_checks(
     [
         HiddenFeatures(SMALL_NET),
+        KnockoffSelector(SMALL_NET, n_draws=2),
+        KnockoffSelector(
+            MLPRegressor((5,), max_iter=20), fdr=0.5, n_draws=1, knockoffs="equicorrelated"
+        ),
         LassoNetSelector(SMALL_NET, cv=2, **SHORT_PATH),
         LassoNetSelector(SMALL_NET, n_features_to_select=1, **SHORT_PATH),
         LassoNetSelector(

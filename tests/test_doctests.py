@@ -7,7 +7,7 @@ import pkgutil
 import pytest
 
 import sknet
-from sknet.feature_selection import LassoNetSelector
+from sknet.feature_selection import KnockoffSelector, LassoNetSelector
 
 MODULES = ["sknet"] + [
     module.name
@@ -23,7 +23,14 @@ def test_docstrings(name):
 
 
 @pytest.mark.parametrize(
-    "public", [sknet.HiddenFeatures, LassoNetSelector, sknet.MLPClassifier, sknet.MLPRegressor]
+    "public",
+    [
+        sknet.HiddenFeatures,
+        KnockoffSelector,
+        LassoNetSelector,
+        sknet.MLPClassifier,
+        sknet.MLPRegressor,
+    ],
 )
 def test_public_classes_have_examples(public):
     [test] = [test for test in doctest.DocTestFinder().find(public, "it") if test.name == "it"]
