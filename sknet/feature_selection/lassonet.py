@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknet.classifier import MLPClassifier
 from sknet.feature_selection.groups import Groups
-from sknet.feature_selection.learner import Learner, columns
+from sknet.feature_selection.learner import SelectingLearner, columns
 from sknet.feature_selection.path import PathOptions
 from sknet.methods import fitting
 from sknet.regressor import MLPRegressor
@@ -209,7 +209,7 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         for name, why in REFUSED.items():
             if (value := getattr(self.estimator, name)) is not None:
                 raise ValueError(f"estimator must have {name}=None, since {why}; got {value!r}.")
-        learner = Learner(self.estimator, X, y, sample_weight)
+        learner = SelectingLearner(self.estimator, X, y, sample_weight)
         groups = Groups.of(self.groups, X.shape[1], getattr(self, "feature_names_in_", None))
         options = PathOptions(
             groups,
