@@ -73,11 +73,62 @@ CASES = {
             r"drawn: plot_overfitting.png, [\d.]+ s",
         ],
     ),
+    "plot_swimming_pool.py": (
+        [],
+        [
+            r"200 days to learn from, 21 columns, of which 3 matter; swimmers differ by \d+",
+            r"all columns +21( +\d+\.\d){2}",
+            r"what matters +3( +\d+\.\d){2}",
+            r"LassoNetSelector +\d+( +\d+\.\d){3}",
+            r"RFECV +\d+( +\d+\.\d){3}",
+            r"SequentialFeatureSelector +\d+( +\d+\.\d){3}",
+            r"LassoNetSelector keeps temperature, humidity, rain",
+            r"drawn: plot_swimming_pool.png",
+        ],
+    ),
+    "plot_loan_explained.py": (
+        [],
+        [
+            r"3000 applicants to learn from, 1000 new ones",
+            r"area under the ROC curve: 0\.\d{3}",
+            r"refused at a risk of 7\d%; columns for and against, in log-odds:",
+            r" *[+-]\d\.\d\d  months late = \d",
+            r"sum of all ([+-]\d\.\d{3}); difference from a typical applicant \1",
+            r"drawn: plot_loan_explained.png",
+        ],
+    ),
+    "plot_mnist_pixels.py": (
+        [],
+        [
+            r"1347 images of 8 x 8 pixels",
+            rf"all pixels: +accuracy {NUMBER}",
+            r"LassoNetSelector: +accuracy 0\.[89]\d\d\d with 12 pixels, [\d.]+ s",
+            rf"SelectKBest: +accuracy {NUMBER} with 12 pixels, [\d.]+ s",
+            r"drawn: plot_mnist_pixels.png",
+        ],
+    ),
+    "plot_explorers.py": (
+        ["--starts", "3"],
+        [
+            r"(0\.\d{3} ){2}0\.\d{3}",
+            r"the one with the lowest loss \(combine='best'\): 0\.\d{3}",
+            r"mean of their probabilities \(combine='mean'\): +0\.\d{3}",
+            r"drawn: plot_explorers.png",
+        ],
+    ),
+    "plot_textbook_network.py": (
+        ["--epochs", "5"],
+        [
+            rf"test accuracy: {NUMBER}; \d+ images are wrong",
+            r"mean size of the loss's slope in the weights of layer 3: [\d.e-]+",
+            r"drawn: plot_textbook_network.png",
+        ],
+    ),
 }
 NEEDS = {
-    "mixed_frame.py": "pandas",
-    "claims_with_exposure.py": "pandas",
-    "plot_overfitting.py": "matplotlib",
+    "mixed_frame.py": ["pandas"],
+    "claims_with_exposure.py": ["pandas"],
+    "plot_loan_explained.py": ["pandas"],
 }
 
 
@@ -88,8 +139,8 @@ def test_every_example_has_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_example(name, tmp_path):
     arguments, promised = CASES[name]
-    if name in NEEDS:
-        pytest.importorskip(NEEDS[name])
+    for module in [*NEEDS.get(name, ()), *["matplotlib"] * name.startswith("plot_")]:
+        pytest.importorskip(module)
     environment = {key: value for key, value in os.environ.items() if key != "SKNET_DATA"}
     run = subprocess.run(
         [sys.executable, "-W", "error", EXAMPLES / name, *arguments],
@@ -104,3 +155,12 @@ def test_example(name, tmp_path):
     lines = run.stdout.splitlines()
     for pattern in promised:
         assert any(re.fullmatch(pattern, line) for line in lines), (pattern, run.stdout)
+
+
+def test_every_picture_has_its_place():
+    text = (EXAMPLES.parent / "README.md").read_text()
+    for name in CASES:
+        assert f"(examples/{name})" in text
+    shown = set(re.findall(r"\(examples/pictures/(\w+)\.png\)", text))
+    assert shown == {name[5:-3] for name in CASES if name.startswith("plot_")}
+    assert shown == {path.stem for path in (EXAMPLES / "pictures").iterdir()}
