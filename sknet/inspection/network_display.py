@@ -42,7 +42,7 @@ class NetworkDisplay:
     >>> from sknet import MLPClassifier
     >>> from sknet.inspection import NetworkDisplay
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> net = MLPClassifier((5,), learning_rate_init=0.02, random_state=0).fit(X, y)
+    >>> net = MLPClassifier((5,), learning_rate_init=0.05, random_state=0).fit(X, y)
     >>> display = NetworkDisplay.from_estimator(net)
     >>> [len(units) for units in display.units_]
     [4, 5, 3]
