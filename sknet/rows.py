@@ -1,5 +1,6 @@
 """The rows of a fit, and checks of X and of weights."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,15 @@ from sklearn.utils.validation import _check_sample_weight
 
 from sknet import _core
 
-__all__ = ["FLOATS", "Rows", "checked_weight", "is_finite", "is_plain_target", "is_taken_as_it_is"]
+__all__ = [
+    "FLOATS",
+    "Rows",
+    "checked_weight",
+    "columns",
+    "is_finite",
+    "is_plain_target",
+    "is_taken_as_it_is",
+]
 
 FLOATS = [np.float64, np.float32]  # what X may be; other types become the first
 ARRAYS = (np.ndarray, np.memmap)  # np.matrix and other subclasses are left to scikit-learn
@@ -59,6 +68,12 @@ class Rows:
             self.unchecked,
         )
 
+    def with_columns(self, support):
+        """These rows with the columns of X for which support is True."""
+        rows = copy.copy(self)
+        rows.X = columns(self.X, support)
+        return rows
+
     def with_weight(self):
         """The rows of positive weight."""
         if self.weight is None or self.weight.all():
@@ -105,3 +120,9 @@ def checked_weight(sample_weight, X, name):
     if not sample_weight.any():
         raise ValueError(f"{name} must have at least one element > 0, got zeros only.")
     return sample_weight
+
+
+def columns(X, support):
+    """The columns of X, an array or a CSR matrix, for which support is True."""
+    chosen = X[:, support]
+    return chosen if sparse.issparse(X) else np.ascontiguousarray(chosen)

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sknet import MLPClassifier, MLPRegressor
 from sknet.feature_selection import LassoNetSelector
+from sknet.feature_selection import path as path_module
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -160,6 +161,33 @@ def test_validation_score_of_the_path():
     assert path["validation_score"].shape == path["lambda"].shape
     assert path["validation_score"].max() > 0.8
     assert abs(path["validation_score"][-1]) < 0.1
+
+
+@pytest.mark.parametrize("groups", [None, [[5, 0], [1], [2, 3], [4], [7], [6]]])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
+def test_a_network_without_what_is_gone_is_the_same(kind, groups, monkeypatch):
+    """With one mini-batch per epoch nothing comes back by chance; up to where rounding grows."""
+    paths, widths = [], []
+    for worth_while in (0.0, 1.0):
+        monkeypatch.setattr(path_module, "WORTH_WHILE", worth_while)
+        estimator = regressor(hidden_layer_sizes=(8,), batch_size=300)  # as many as columns
+        paths.append(selector(estimator, groups=groups).fit(kind(X), NUMBERS).path_)
+    monkeypatch.undo()
+    for name in ("lambda", "support", "coef_norm", "train_score"):
+        first, second = (path[name][:60] for path in paths)
+        assert_allclose(first, second, rtol=1e-6, atol=1e-9)
+    assert paths[0]["n_features"][55] < 6
+
+    class Spy(path_module.Model):
+        def __init__(self, layers, n_in, *args):
+            widths.append(n_in)
+            super().__init__(layers, n_in, *args)
+
+    monkeypatch.setattr(path_module, "Model", Spy)
+    selector(groups=groups).fit(kind(X), NUMBERS)
+    assert widths[0] == 8
+    assert len(widths) > 2
+    assert (np.diff(widths) < 0).all()
 
 
 def test_first_penalty_can_be_given():

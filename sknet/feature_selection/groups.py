@@ -52,6 +52,13 @@ class Groups:
         """Features of each group."""
         return np.diff(self.ends, prepend=0)
 
+    def some(self, chosen):
+        """The groups for which chosen is True, their features numbered anew."""
+        support = self.of_features(chosen)
+        stays = support[self.features]
+        numbers = np.cumsum(support) - 1
+        return Groups(numbers[self.features[stays]], np.cumsum(self.sizes[chosen]))
+
     def sums(self, values):
         """The sum over each group of values (n_features,)."""
         return np.add.reduceat(values[self.features], [0, *self.ends[:-1]])

@@ -15,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknet.classifier import MLPClassifier
 from sknet.feature_selection.groups import Groups
-from sknet.feature_selection.learner import SelectingLearner, columns
+from sknet.feature_selection.learner import SelectingLearner
 from sknet.feature_selection.path import PathOptions
 from sknet.methods import fitting
 from sknet.regressor import MLPRegressor
-from sknet.rows import FLOATS
+from sknet.rows import FLOATS, columns
 from sknet.side_by_side import side_by_side
 from sknet.threads import available_threads
 from sknet.typing import ArrayLike, MatrixLike

@@ -1,10 +1,8 @@
 """What a selector has an estimator learn: paths, and fits to some columns."""
 
-import copy
 import math
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 
@@ -12,13 +10,7 @@ from sknet.callbacks import FitTasks
 from sknet.feature_selection.path import walk
 from sknet.learner import Learner
 
-__all__ = ["SelectingLearner", "columns"]
-
-
-def columns(X, support):
-    """The columns of X, an array or a CSR matrix, for which support is True."""
-    chosen = X[:, support]
-    return chosen if sparse.issparse(X) else np.ascontiguousarray(chosen)
+__all__ = ["SelectingLearner"]
 
 
 class SelectingLearner(Learner):
@@ -60,8 +52,7 @@ class SelectingLearner(Learner):
 
     def score_with(self, support, train, test, halt):
         """The score of the network fitted to some of the columns, on one thread."""
-        train, test = copy.copy(train), copy.copy(test)
-        train.X, test.X = columns(train.X, support), columns(test.X, support)
+        train, test = train.with_columns(support), test.with_columns(support)
         progress = self.begin()
         network, task = self.network_and_task(train, progress, 1)
         ending = network._train(None, progress, task, FitTasks(network, train, 0), halt)

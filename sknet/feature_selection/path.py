@@ -9,7 +9,7 @@ from sknet.callbacks import FitTasks
 from sknet.ending import divergence_error
 from sknet.feature_selection.groups import Groups
 from sknet.layers import Dense, Skip
-from sknet.model import Model
+from sknet.model import Model, as_data
 from sknet.monitor import Monitor
 from sknet.optimizers import SGD
 from sknet.schedules import Constant
@@ -21,6 +21,7 @@ MOST_STEPS = 100_000  # of a path, which ends long before
 MOMENTUM = 0.9
 DIVERGED = 10  # times the loss before the path, or of raw outputs of 0
 MOST_HALVINGS = 50  # of the learning rate
+WORTH_WHILE = 0.8  # part of the features to which a network is narrowed, or less
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def walk(network, task, test, options, progress, halt=None):
         if not norms.any():
             path.clear()
         steps.append(path.step(penalty, norms))
+        path.narrow()
         penalty *= options.path_multiplier
     return steps
 
@@ -98,21 +100,16 @@ class _Path:
         self._network, self._task, self._test = network, task, test
         self._options, self._progress, self._halt = options, progress, halt
         layers = network._declare_layers(task.sizes, network.n_outputs_)
-        first = next(i for i, layer in enumerate(layers) if isinstance(layer, Dense))
-        hidden, skip = -1, first  # steps of the network: without hidden layer it is the skip
+        self._first = next(i for i, layer in enumerate(layers) if isinstance(layer, Dense))
         if task.sizes:
-            layers = (*layers[:first], Skip(layers[first:]))
-        self._model = Model(layers, task.rows.X.shape[1], task.rows.X.dtype)
-        core = self._model.core
-        if task.sizes:
-            hidden, skip = first, len(self._model.network.layers) - 2
+            layers = (*layers[: self._first], Skip(layers[self._first :]))
+        self._layers = layers
+        self._take(options.groups)
         names = [*network._activations(task.sizes, True), "identity"]
         self._model.initialize(network.init, progress.weights_rng, names[: len(self._model.coefs)])
-        groups = options.groups
-        self._hierarchy = core.Hierarchy(
-            self._model.network, skip, hidden, groups.features, groups.ends, options.hierarchy
-        )
-        self._optimizer = SGD(MOMENTUM, nesterov=False).compiled(core)
+        self._present = np.arange(len(options.groups.ends))
+        self._was_absent = np.zeros(len(self._present), bool)
+        self._optimizer = SGD(MOMENTUM, nesterov=False).compiled(self._model.core)
         self._learning_rate = options.path_learning_rate
         self._n_batches = math.ceil(len(task.rows.y) / task.options.batch_size)
         self._training = replace(
@@ -124,6 +121,47 @@ class _Path:
             n_iter_no_change=math.inf,
             verbose=False,
         )
+
+    def _take(self, groups):
+        """Makes a model of the features of these groups, which are the task's columns."""
+        task = self._task
+        self._groups = groups
+        self._model = Model(self._layers, task.rows.X.shape[1], task.rows.X.dtype)
+        hidden, skip = -1, self._first  # steps of the network: without hidden layer it is the skip
+        if task.sizes:
+            hidden, skip = self._first, len(self._model.network.layers) - 2
+        self._hierarchy = self._model.core.Hierarchy(
+            self._model.network, skip, hidden, groups.features, groups.ends, self._options.hierarchy
+        )
+
+    def narrow(self):
+        """Leaves out for good the groups that have been gone all the time for two steps.
+
+        Once they are enough for the network to be trained faster without them.
+        """
+        absent = self._hierarchy.presence == 0
+        stay = ~(absent & self._was_absent)
+        self._was_absent = absent
+        if stay.mean() > WORTH_WHILE or not stay.any():
+            return
+        support = self._groups.of_features(stay)
+        before, moments = self._model, self._progress.moments
+        task = self._task
+        rows = task.rows.with_columns(support)
+        data = as_data(before.core, rows.X, rows.targets, rows.weight)
+        self._task = replace(task, rows=rows, data=data)
+        self._test = None if self._test is None else self._test.with_columns(support)
+        self._take(self._groups.some(stay))
+        self._progress.best_params = None  # of the wider network
+        self._progress.moments = before.core.empty(len(moments), self._model.network.n_params)
+        for old, new in zip(
+            (before.params, *moments), (self._model.params, *self._progress.moments), strict=True
+        ):
+            for parts, narrow in zip(before.views(old), self._model.views(new), strict=True):
+                for part, kept in zip(parts, narrow, strict=True):
+                    of_features = part.shape[0] == len(support) != kept.shape[0]
+                    kept[...] = part[support] if of_features else part
+        self._present, self._was_absent = self._present[stay], absent[stay]
 
     def train_densely(self):
         """Trains with all features, as the estimator says; then the optimizer is another one."""
@@ -181,7 +219,11 @@ class _Path:
                 and self._loss(self._raw(self._task.rows)) < DIVERGED * self._large_loss
             ):
                 n_updates = len(monitor.losses) * self._n_batches
-                return np.where(hierarchy.presence > n_updates / 2, hierarchy.norms / n_updates, 0)
+                norms = np.zeros(len(self._options.groups.ends))
+                norms[self._present] = np.where(
+                    hierarchy.presence > n_updates / 2, hierarchy.norms / n_updates, 0
+                )
+                return norms
             self.take_back(before)
             self._progress.moments.fill(0)  # else the momentum of the old rate goes on
             self._learning_rate /= 2
