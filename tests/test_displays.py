@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder, StandardScaler
 from small_fits import LABELS, NUMBERS, X, classifier, regressor
 
 from sknet import find_learning_rate
@@ -167,6 +168,15 @@ def test_attributions_through_a_pipeline_are_those_of_the_table():
     assert len(seen.ax_.patches) == 3
     many = AttributionDisplay.from_estimator(model, frame)  # no ranks of words
     assert [points.get_array() is None for points in many.ax_.collections].count(True) == 1
+
+
+def test_attributions_of_sparse_rows():
+    rows = sparse.csr_array(np.where(np.abs(X) > 0.5, X, 0))
+    model = make_pipeline(MaxAbsScaler(), regressor(max_iter=5)).fit(rows, NUMBERS)
+    display = AttributionDisplay.from_estimator(model, rows[:1])
+    same = AttributionDisplay.from_estimator(model, rows[:1].toarray())
+    assert_array_equal(display.attributions.values, same.attributions.values)
+    assert labels_of(display.ax_.get_yticklabels()) == labels_of(same.ax_.get_yticklabels())
 
 
 def test_images_of_attributions():

@@ -89,7 +89,7 @@ class Attributions:
         values = np.zeros((*self.values.shape[:-1], len(self.names_in)), self.values.dtype)
         for place, column in enumerate(self.origins):
             values[..., column] += self.values[..., place]
-        rows = np.full((len(values), 0), np.nan) if X is None else np.asarray(X)
+        rows = np.full((len(values), 0), np.nan) if X is None else _dense(X)
         return replace(
             self, values=values, feature_names=self.names_in, data=rows,
             origins=np.arange(len(self.names_in)),
@@ -268,7 +268,7 @@ class _Seen:
         if self._before is not None:
             X = self._before.transform(X)
         X = self.network._checked_rows(X)
-        return np.asarray(X.toarray() if sparse.issparse(X) else X, float)
+        return _dense(X).astype(float)
 
     def baselines(self, baseline, X, n_columns):
         """The rows to compare with, as the network sees them."""
@@ -287,6 +287,10 @@ class _Seen:
             return self.rows(baseline)
         except ValueError as error:
             raise ValueError(f"baseline: {error}") from error
+
+
+def _dense(X):
+    return X.toarray() if sparse.issparse(X) else np.asarray(X)
 
 
 def _named(names, n):
