@@ -236,7 +236,7 @@ class KnockoffSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
 
 def _counts(statistics):
     """Sizes of the statistics, ascending, and how many of that size or more have either sign."""
-    sizes = np.sort(np.unique(np.abs(statistics[statistics != 0])))
+    sizes = np.unique(np.abs(statistics[statistics != 0]))
     n_positive = np.sum(statistics >= sizes[:, None], axis=1)
     n_negative = np.sum(statistics <= -sizes[:, None], axis=1)
     return sizes, n_positive, n_negative

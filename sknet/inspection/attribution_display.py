@@ -5,11 +5,19 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from sknet.inspection.attributions import Attributions, attributions
-from sknet.inspection.pictures import COLOURS, DIVERGING, axes, grid, image, open_frame
+from sknet.inspection.pictures import (
+    COLOURS,
+    DIVERGING,
+    GREY,
+    axes,
+    colour_bar,
+    grid,
+    image,
+    open_frame,
+)
 
 __all__ = ["AttributionDisplay"]
 
-GREY = "#999999"
 N_BINS = 60  # of the values, whose points stand above one another in a swarm
 MOST_IMAGES = 16
 
@@ -119,9 +127,9 @@ class AttributionDisplay:
         ----------
         kind : {"auto", "bar", "beeswarm", "image"}, default="auto"
             "bar" draws the values of one row, of several rows the mean sizes. "auto" is an image
-            with image_shape, else bars for one row and a beeswarm for several.
+            with image_shape, of up to 16 rows, else bars for one row and a beeswarm for several.
         max_columns : int, default=10
-            How many columns to show; the others are summed up as one.
+            How many columns to show; bars sum up the others as one.
         image_shape : tuple of int, default=None
             Height and width of the images that the columns make.
         ax : matplotlib Axes, default=None
@@ -149,9 +157,9 @@ class AttributionDisplay:
             raise ValueError("kind='image' needs image_shape, height and width; got None.")
         if kind not in ("bar", "beeswarm", "image"):
             raise ValueError(f"kind must be 'auto', 'bar', 'beeswarm' or 'image', got {kind!r}.")
-        n_shown = min(max_columns, values.shape[1])
-        sizes = {"image": (6.4, 4.0)}
-        self.ax_ = axes(ax, "AttributionDisplay.plot", sizes.get(kind, (6.4, 1.2 + 0.32 * n_shown)))
+        n_lines = min(max_columns, values.shape[1])
+        height = 4.0 if kind == "image" else 1.2 + 0.32 * n_lines
+        self.ax_ = axes(ax, "AttributionDisplay.plot", (6.4, height))
         self.figure_ = self.ax_.figure
         if kind == "image":
             self._draw_images(image_shape)
@@ -228,10 +236,9 @@ class AttributionDisplay:
         ax.spines["left"].set_visible(False)
         ax.tick_params(left=False)
         if coloured is not None:
-            bar = self.figure_.colorbar(coloured, ax=ax, ticks=[0, 1], aspect=30, pad=0.02)
+            bar = colour_bar(ax, coloured, "value of the column", ticks=[0, 1])
             bar.ax.set_yticklabels(["low", "high"])
-            bar.set_label("value of the column", labelpad=-12)
-            bar.outline.set_visible(False)
+            bar.ax.yaxis.labelpad = -12
 
     def _draw_images(self, image_shape):
         found = self.attributions
@@ -244,9 +251,7 @@ class AttributionDisplay:
                 image(values, image_shape, "X"), cmap=DIVERGING, vmin=-largest, vmax=largest,
                 alpha=np.minimum(1, 2 * np.abs(image(values, image_shape, "X")) / largest),
             )  # fmt: skip
-        bar = self.figure_.colorbar(_opaque(drawn), ax=self.ax_, aspect=30, pad=0.02)
-        bar.set_label(f"contribution to the {self._of_what()}")
-        bar.outline.set_visible(False)
+        colour_bar(self.ax_, _opaque(drawn), f"contribution to the {self._of_what()}")
 
 
 def _told(value):

@@ -6,11 +6,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sknet.feature_selection import LassoNetSelector
-from sknet.inspection.pictures import COLOURS, axes
+from sknet.inspection.pictures import COLOURS, GREY, axes, open_frame
 
 __all__ = ["FeaturePathDisplay"]
-
-GREY = "#BBBBBB"
 
 
 class FeaturePathDisplay:
@@ -112,8 +110,7 @@ class FeaturePathDisplay:
         self._draw_weights()
         for part in (self.ax_, self.weights_ax_):
             part.axvline(self.chosen_lambda, color="black", linestyle=":", linewidth=1)
-            for side in ("top", "right"):
-                part.spines[side].set_visible(False)
+            open_frame(part)
         self.ax_.tick_params(labelbottom=False)
         return self
 

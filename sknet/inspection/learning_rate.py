@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from sknet.inspection.pictures import COLOURS, axes, open_frame
+from sknet.inspection.pictures import COLOURS, GREY, axes, open_frame
 from sknet.learning_rates import LearningRateCurve, find_learning_rate
 
 __all__ = ["LearningRateDisplay"]
@@ -77,7 +77,7 @@ class LearningRateDisplay:
         self.figure_ = self.ax_.figure
         curve = self.curve
         self.ax_.plot(
-            curve.learning_rates, curve.losses, color="#BBBBBB", linewidth=0.8, label="mini-batch"
+            curve.learning_rates, curve.losses, color=GREY, linewidth=0.8, label="mini-batch"
         )
         self.ax_.plot(
             curve.learning_rates, curve.smoothed, color=COLOURS[0], linewidth=1.8,

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sknet.inspection.pictures import COLOURS, axes
+from sknet.inspection.pictures import COLOURS, axes, open_frame
 
 __all__ = ["LossCurveDisplay"]
 
@@ -123,6 +123,5 @@ class LossCurveDisplay:
             self.ax_.yaxis.set_major_formatter("{x:g}")
             self.ax_.yaxis.set_minor_formatter(NullFormatter())
         self.ax_.legend(frameon=False)
-        for side in ("top", "right"):
-            self.ax_.spines[side].set_visible(False)
+        open_frame(self.ax_)
         return self

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sknet.base import BaseNetwork
 from sknet.ending import divergence_error
 from sknet.explorers import explore
-from sknet.inspection.pictures import COLOURS, axes, open_frame
+from sknet.inspection.pictures import COLOURS, axes, colour_bar, open_frame
 from sknet.learner import Learner
 from sknet.progress import Progress
 
@@ -198,9 +198,7 @@ class LossLandscapeDisplay:
             *self.places, heights, levels=levels, cmap="Greys", norm=norm, extend="max"
         )
         self.ax_.contour(*self.places, heights, levels=levels, colors="white", linewidths=0.4)
-        bar = self.figure_.colorbar(drawn, ax=self.ax_, pad=0.02, format="%.2g")
-        bar.set_label("loss")
-        bar.outline.set_visible(False)
+        colour_bar(self.ax_, drawn, "loss", format="%.2g")
 
 
 class _Recorder:

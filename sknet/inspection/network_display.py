@@ -4,8 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sknet.inspection.pictures import COLOURS, axes
-from sknet.inspection.weight_images import single_network
+from sknet.inspection.pictures import COLOURS, axes, single_network
 
 __all__ = ["NetworkDisplay"]
 

@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sknet.inspection.pictures import DIVERGING, axes, grid, image
+from sknet.inspection.pictures import DIVERGING, axes, colour_bar, grid, image, single_network
 
 __all__ = ["WeightImageDisplay"]
 
@@ -105,23 +105,5 @@ class WeightImageDisplay:
             part.imshow(images[i], cmap=DIVERGING, vmin=-largest, vmax=largest)
             for part, i in zip(parts, chosen, strict=True)
         ]
-        bar = self.figure_.colorbar(self.images_[0], ax=self.ax_, aspect=30, pad=0.02)
-        bar.set_label(self.label)
-        bar.outline.set_visible(False)
+        colour_bar(self.ax_, self.images_[0], self.label)
         return self
-
-
-def single_network(estimator):
-    """The estimator, if it has weights of its own.
-
-    Raises
-    ------
-    ValueError
-        If it has not.
-    """
-    if not hasattr(estimator, "coefs_"):
-        raise ValueError(
-            "estimator must be a fitted network with weights of its own; ask one of estimators_ of "
-            f"an ensemble. Got {estimator!r}."
-        )
-    return estimator
