@@ -21,9 +21,14 @@
 
 /* GROUP is the rows computed together, times two vectors of a panel the accumulators: 12 of 16
  * vector registers, or 16 of 32. More would be as fast, but rows whose distance is a power of two
- * meet in a set of the cache, which has 8 places. */
+ * meet in a set of the cache, which has 8 places. A panel of one vector has room for more rows; of
+ * rows of X, each takes a register that says where it is. */
 #define GROUP (VECTOR_BYTES == 64 ? 8 : 6)
+#define TALL_BY_ROWS 12
+#define TALL_BY_COLUMNS (VECTOR_BYTES == 64 ? 16 : 12)
+#define TALLEST 16
 #define STRETCH (1024 / VECTOR_BYTES) /* terms of a sum between two looks ahead */
+#define TERMS 4                       /* of a sum that are written out one after another */
 
 /* How a group of rows of A lies in memory. */
 enum {
@@ -39,25 +44,60 @@ SKNET_INLINE const real_t *row_of(const real_t *X, ptrdiff_t x_row, const ptrdif
 
 #if SKNET_VECTORS
 
+/* How many rows are computed together, at the most. */
+SKNET_INLINE ptrdiff_t group_rows(const int layout, ptrdiff_t columns) {
+    if (columns > LANES || layout == PACKED) return GROUP;
+    return layout == BY_ROWS ? TALL_BY_ROWS : TALL_BY_COLUMNS;
+}
+
 /* AVX-512 can multiply by a number that stands in memory. For half of the rows each multiplication
  * does, for the others the number is read once into a register: that is fewer instructions than if all
  * took the second way, and fewer reads than if all took the first. Two threads on one core share what
  * issues instructions; there it takes 1 to 7 % off a product, most with 256 terms or more. */
-#define A_OF(i) (layout == BY_ROWS ? row[i][p] : column[i])
+#define A_OF(i) (layout == BY_ROWS ? row[i][term] : column[i])
 #define FORGET_LOADS __asm__("" ::: "memory") /* else the compiler would read once for all */
 
+/* The next term of all sums: a number of each row of A, times a row of the panel. */
+SKNET_INLINE void add_term(const int layout, const int rows, const int steps, const int term,
+                           const real_t *const *row, const real_t *column, const real_t *B,
+                           vector_t (*sum)[2], step_t *rest) {
+    const int vectors = steps / (LANES / STEP), has_rest = steps % (LANES / STEP);
+    const int n_reread = VECTOR_BYTES == 64 && vectors + has_rest > 1 ? rows / 2 : 0;
+    vector_t b[2];
+    step_t b_rest;
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) b[v] = *(const vector_t *)(B + v * LANES);
+    if (has_rest) b_rest = *(const step_t *)(B + vectors * LANES);
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) {
+#pragma GCC unroll 16
+        for (int i = 0; i < n_reread; i++) sum[i][v] += A_OF(i) * b[v];
+        if (n_reread) FORGET_LOADS;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+        const real_t a = A_OF(i);
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            if (i >= n_reread) sum[i][v] += a * b[v];
+        if (has_rest) rest[i] += a * b_rest;
+    }
+}
+
 /* One group of rows times one panel. `layout`, `rows` and `steps` (the width of the panel) are constants
- * at every call, so each call compiles to straight-line code with its accumulators in registers. */
+ * at every call, so each call compiles to straight-line code with its accumulators in registers.
+ *
+ * The rows of X move on together, TERMS terms at a time, and what is in between stands at a fixed
+ * distance: on some cores, to multiply by the number at the sum of two registers takes two instructions. */
 SKNET_INLINE void panel_group(const int layout, const int rows, const int steps, ptrdiff_t k,
                               const real_t *A, ptrdiff_t a_row, const ptrdiff_t *numbers,
                               const real_t *B, const real_t *begin, real_t *C, ptrdiff_t c_row,
                               ptrdiff_t columns, ahead_t *ahead) {
     const int vectors = steps / (LANES / STEP), has_rest = steps % (LANES / STEP);
     const int is_full = columns == steps * STEP;
-    const int n_reread = VECTOR_BYTES == 64 && vectors + has_rest > 1 ? rows / 2 : 0;
-    vector_t sum[GROUP][2];
-    step_t rest[GROUP];
-    const real_t *row[GROUP];
+    vector_t sum[TALLEST][2];
+    step_t rest[TALLEST];
+    const real_t *row[TALLEST];
     real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
     if (begin && !is_full) {
         copy_columns(columns, begin, edge);
@@ -66,44 +106,39 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) {
         const vector_t first = begin ? *(const vector_t *)(begin + v * LANES) : (vector_t){0};
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int i = 0; i < rows; i++) sum[i][v] = first;
     }
     if (has_rest) {
         const step_t first = begin ? *(const step_t *)(begin + vectors * LANES) : (step_t){0};
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int i = 0; i < rows; i++) rest[i] = first;
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++) row[i] = layout == BY_ROWS ? row_of(A, a_row, numbers, i) : NULL;
+#define COLUMN(p) (layout == PACKED ? A + (p) * rows : row_of(A, a_row, numbers, p))
+#define MOVE_ON(terms)                                                                         \
+    _Pragma("GCC unroll 16") for (int i = 0; layout == BY_ROWS && i < rows; i++) {             \
+        row[i] += terms;                                                                       \
+        __asm__("" : "+r"(row[i])); /* else the compiler would make it the sum of two again */ \
+    }
     for (ptrdiff_t p = 0; p < k;) {
         const ptrdiff_t pause = k - p < STRETCH ? k : p + STRETCH;
         look_ahead(ahead);
+        for (; p + TERMS <= pause; p += TERMS) {
+#pragma GCC unroll 4
+            for (int term = 0; term < TERMS; term++)
+                add_term(layout, rows, steps, term, row, COLUMN(p + term), B + term * steps * STEP, sum, rest);
+            B += TERMS * steps * STEP;
+            MOVE_ON(TERMS);
+        }
         for (; p < pause; p++) {
-            vector_t b[2];
-            step_t b_rest;
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) b[v] = *(const vector_t *)(B + v * LANES);
-            if (has_rest) b_rest = *(const step_t *)(B + vectors * LANES);
-            const real_t *column = layout == PACKED ? A + p * rows : row_of(A, a_row, numbers, p);
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) {
-#pragma GCC unroll 8
-                for (int i = 0; i < n_reread; i++) sum[i][v] += A_OF(i) * b[v];
-                if (n_reread) FORGET_LOADS;
-            }
-#pragma GCC unroll 8
-            for (int i = 0; i < rows; i++) {
-                const real_t a = A_OF(i);
-#pragma GCC unroll 2
-                for (int v = 0; v < vectors; v++)
-                    if (i >= n_reread) sum[i][v] += a * b[v];
-                if (has_rest) rest[i] += a * b_rest;
-            }
+            add_term(layout, rows, steps, 0, row, COLUMN(p), B, sum, rest);
             B += steps * STEP;
+            MOVE_ON(1);
         }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
         real_t *c = is_full ? C + i * c_row : edge;
 #pragma GCC unroll 2
@@ -113,49 +148,49 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
     }
 }
 
-#define STEPS_CASE(number, layout, numbers, steps)                                                    \
-    case steps:                                                                                       \
-        panel_group(layout, number, steps, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
+#define STEPS_CASE(number, layout, numbers, steps)                                                      \
+    case steps:                                                                                         \
+        if (number <= group_rows(layout, steps * STEP) && steps * STEP <= PANEL)                        \
+            panel_group(layout, number, steps, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
         break;
-#if VECTOR_BYTES == 64
-#define MORE_STEPS(number, layout, numbers) \
-    STEPS_CASE(number, layout, numbers, 3)  \
-    STEPS_CASE(number, layout, numbers, 4)
-#define MORE_ROWS(layout, numbers) \
-    PANEL_CASE(7, layout, numbers) \
-    PANEL_CASE(8, layout, numbers)
-#else
-#define MORE_STEPS(number, layout, numbers)
-#define MORE_ROWS(layout, numbers)
-#endif
-#define PANEL_CASE(number, layout, numbers)        \
+#define ROWS_CASE(number, layout, numbers)         \
     case number:                                   \
         switch (panel_steps(columns)) {            \
             STEPS_CASE(number, layout, numbers, 1) \
             STEPS_CASE(number, layout, numbers, 2) \
-            MORE_STEPS(number, layout, numbers)    \
+            STEPS_CASE(number, layout, numbers, 3) \
+            STEPS_CASE(number, layout, numbers, 4) \
         }                                          \
         break;
-#define PANEL_CASES(layout, numbers)     \
-    switch (rows) {                      \
-        PANEL_CASE(1, layout, numbers)   \
-        PANEL_CASE(2, layout, numbers)   \
-        PANEL_CASE(3, layout, numbers)   \
-        PANEL_CASE(4, layout, numbers)   \
-        PANEL_CASE(5, layout, numbers)   \
-        PANEL_CASE(6, layout, numbers)   \
-        MORE_ROWS(layout, numbers)       \
+#define ROWS_CASES(layout, numbers)     \
+    switch (rows) {                     \
+        ROWS_CASE(1, layout, numbers)   \
+        ROWS_CASE(2, layout, numbers)   \
+        ROWS_CASE(3, layout, numbers)   \
+        ROWS_CASE(4, layout, numbers)   \
+        ROWS_CASE(5, layout, numbers)   \
+        ROWS_CASE(6, layout, numbers)   \
+        ROWS_CASE(7, layout, numbers)   \
+        ROWS_CASE(8, layout, numbers)   \
+        ROWS_CASE(9, layout, numbers)   \
+        ROWS_CASE(10, layout, numbers)  \
+        ROWS_CASE(11, layout, numbers)  \
+        ROWS_CASE(12, layout, numbers)  \
+        ROWS_CASE(13, layout, numbers)  \
+        ROWS_CASE(14, layout, numbers)  \
+        ROWS_CASE(15, layout, numbers)  \
+        ROWS_CASE(16, layout, numbers)  \
     }
 
-/* Up to GROUP rows. */
+/* Up to group_rows(layout, columns) rows. */
 SKNET_INLINE void panel_rows(const int layout, ptrdiff_t rows, ptrdiff_t k, const real_t *A,
                              ptrdiff_t a_row, const ptrdiff_t *numbers, const real_t *B,
                              const real_t *begin, real_t *C, ptrdiff_t c_row, ptrdiff_t columns,
                              ahead_t *ahead) {
     if (layout == PACKED || (layout == BY_COLUMNS && !numbers)) /* no test for numbers in the loop */
-        PANEL_CASES(layout, NULL)
+        ROWS_CASES(layout, NULL)
     else
-        PANEL_CASES(layout, numbers)
+        ROWS_CASES(layout, numbers)
 }
 
 #else /* a compiler without vector types: the same sums, in the same order */
@@ -183,7 +218,7 @@ SKNET_INLINE void panel_product(const int layout, ptrdiff_t n, ptrdiff_t k, cons
                                 ptrdiff_t a_row, const ptrdiff_t *numbers, const real_t *B,
                                 const real_t *begin, real_t *C, ptrdiff_t c_row, ptrdiff_t columns,
                                 ahead_t *ahead) {
-    const ptrdiff_t n_groups = (n + GROUP - 1) / GROUP;
+    const ptrdiff_t most = group_rows(layout, columns), n_groups = (n + most - 1) / most;
     for (ptrdiff_t group = 0; group < n_groups; group++) {
         const ptrdiff_t rows = n / n_groups + (group < n % n_groups);
         panel_rows(layout, rows, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead);
