@@ -13,8 +13,10 @@
 
 #include "real.h"
 
-#define READ_BYTES 512  /* made ready per call, of what will be read */
-#define WRITE_BYTES 256 /* and of what will be written: taking over lines is slower */
+/* Made ready per call, of what will be read: more at once would have to wait for one another on some
+ * cores, and what is left of a row follows by itself, since processors read on where they see an order. */
+#define READ_BYTES 256
+#define WRITE_BYTES 256 /* and of what will be written */
 
 /* Rows of a matrix: the numbers first..end, or the numbers that stand there. */
 typedef struct ahead {

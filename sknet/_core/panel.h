@@ -53,7 +53,8 @@ SKNET_INLINE ptrdiff_t group_rows(const int layout, ptrdiff_t columns) {
 /* AVX-512 can multiply by a number that stands in memory. For half of the rows each multiplication
  * does, for the others the number is read once into a register: that is fewer instructions than if all
  * took the second way, and fewer reads than if all took the first. Two threads on one core share what
- * issues instructions; there it takes 1 to 7 % off a product, most with 256 terms or more. */
+ * issues instructions; there it takes 1 to 7 % off a product, most with 256 terms or more. Columns of X
+ * are new lines of the cache with each term: there, to read a number twice takes 8 % longer. */
 #define A_OF(i) (layout == BY_ROWS ? row[i][term] : column[i])
 #define FORGET_LOADS __asm__("" ::: "memory") /* else the compiler would read once for all */
 
@@ -62,7 +63,8 @@ SKNET_INLINE void add_term(const int layout, const int rows, const int steps, co
                            const real_t *const *row, const real_t *column, const real_t *B,
                            vector_t (*sum)[2], step_t *rest) {
     const int vectors = steps / (LANES / STEP), has_rest = steps % (LANES / STEP);
-    const int n_reread = VECTOR_BYTES == 64 && vectors + has_rest > 1 ? rows / 2 : 0;
+    const int rereads = VECTOR_BYTES == 64 && vectors + has_rest > 1 && layout != BY_COLUMNS;
+    const int n_reread = rereads ? rows / 2 : 0;
     vector_t b[2];
     step_t b_rest;
 #pragma GCC unroll 2
