@@ -42,13 +42,13 @@ SKNET_INLINE const real_t *row_of(const real_t *X, ptrdiff_t x_row, const ptrdif
     return X + (numbers ? numbers[i] : i) * x_row;
 }
 
-#if SKNET_VECTORS
-
 /* How many rows are computed together, at the most. */
 SKNET_INLINE ptrdiff_t group_rows(const int layout, ptrdiff_t columns) {
     if (columns > LANES || layout == PACKED) return GROUP;
     return layout == BY_ROWS ? TALL_BY_ROWS : TALL_BY_COLUMNS;
 }
+
+#if SKNET_VECTORS
 
 /* AVX-512 can multiply by a number that stands in memory. For half of the rows each multiplication
  * does, for the others the number is read once into a register: that is fewer instructions than if all

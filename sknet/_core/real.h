@@ -29,10 +29,13 @@ typedef uint64_t real_unsigned_t;
 
 #if defined(__GNUC__) || defined(__clang__)
 #define SKNET_INLINE static inline __attribute__((always_inline))
-#define SKNET_VECTORS 1
+#define SKNET_HAS_VECTORS 1
 #else
 #define SKNET_INLINE static inline
-#define SKNET_VECTORS 0
+#define SKNET_HAS_VECTORS 0
+#endif
+#ifndef SKNET_VECTORS /* a test compiles the plain loops with a compiler that has vector types, too */
+#define SKNET_VECTORS SKNET_HAS_VECTORS
 #endif
 
 /* The CPU level this binary was compiled for, and the best one this machine can run. */

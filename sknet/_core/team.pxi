@@ -10,6 +10,8 @@ cdef extern from "team.h" nogil:
     void team_abort(team_t* team)
     bint team_is_aborted(team_t* team)
     bint team_meet(team_t* team, int rank)
+    unsigned int leave_out_subnormals()
+    void back_to_subnormals(unsigned int before)
 
 
 cdef class Job:
@@ -29,8 +31,11 @@ cdef class Job:
 
     def work(self, int rank):
         """Does this worker's share, without the GIL."""
+        cdef unsigned int before
         with nogil:
+            before = leave_out_subnormals()
             self.run(rank)
+            back_to_subnormals(before)
 
     def abort(self):
         """Sends waiting workers home; called when rank 0 cannot come."""
