@@ -13,10 +13,9 @@
 
 #include "real.h"
 
-/* Made ready per call, of what will be read: more at once would have to wait for one another on some
- * cores, and what is left of a row follows by itself, since processors read on where they see an order. */
-#define READ_BYTES 256
-#define WRITE_BYTES 256 /* and of what will be written */
+/* Made ready per call: more at once would wait for one another. What is left of a row when products end
+ * follows by itself, since processors read on where they see an order. */
+#define AHEAD_BYTES 256
 
 /* Rows of a matrix: the numbers first..end, or the numbers that stand there. */
 typedef struct ahead {
@@ -46,8 +45,7 @@ SKNET_INLINE void look_ahead(ahead_t *ahead) {
     if (!ahead) return;
     char *x = ahead->X + (ahead->numbers ? ahead->numbers[ahead->first] : ahead->first) * ahead->stride;
     const ptrdiff_t left = ahead->row_bytes - ahead->done;
-    const ptrdiff_t part = ahead->is_written ? WRITE_BYTES : READ_BYTES;
-    const ptrdiff_t stop = ahead->done + (left < part ? left : part);
+    const ptrdiff_t stop = ahead->done + (left < AHEAD_BYTES ? left : AHEAD_BYTES);
     if (ahead->is_written)
         for (ptrdiff_t i = ahead->done; i < stop; i += CACHE_LINE) *(real_t *)(x + i) = 0;
 #if SKNET_VECTORS

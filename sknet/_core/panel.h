@@ -150,9 +150,9 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
     }
 }
 
-#define STEPS_CASE(number, layout, numbers, steps)                                                      \
-    case steps:                                                                                         \
-        if (number <= group_rows(layout, steps * STEP) && steps * STEP <= PANEL)                        \
+#define STEPS_CASE(number, layout, numbers, steps)                                                        \
+    case steps:                                                                                           \
+        if (number <= group_rows(layout, steps * STEP) && steps * STEP <= PANEL)                          \
             panel_group(layout, number, steps, k, A, a_row, numbers, B, begin, C, c_row, columns, ahead); \
         break;
 #define ROWS_CASE(number, layout, numbers)         \

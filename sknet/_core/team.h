@@ -27,22 +27,6 @@
 #define sknet_pause() ((void)0)
 #endif
 
-/* Subnormal numbers count as zero while the core computes: on some processors an operation with one
- * takes a hundred times as long, and a network that is sure of itself makes millions of them, where
- * gradients vanish. Elsewhere in the process, and after the work, they are what they were. */
-#if (defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER)) && (defined(__SSE2__) || defined(_M_X64))
-#include <xmmintrin.h>
-static inline unsigned leave_out_subnormals(void) {
-    const unsigned before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040); /* results, operands */
-    return before;
-}
-static inline void back_to_subnormals(unsigned before) { _mm_setcsr(before); }
-#else /* other processors take them in their stride */
-static inline unsigned leave_out_subnormals(void) { return 0; }
-static inline void back_to_subnormals(unsigned before) { (void)before; }
-#endif
-
 #define SPINS 2000 /* some 20 to 100 microseconds: longer than the imbalance of a phase */
 
 /* What is written all the time stands cache lines apart from what is polled and from each other. */

@@ -10,8 +10,10 @@ cdef extern from "team.h" nogil:
     void team_abort(team_t* team)
     bint team_is_aborted(team_t* team)
     bint team_meet(team_t* team, int rank)
+
+cdef extern from "subnormals.h" nogil:
     unsigned int leave_out_subnormals()
-    void back_to_subnormals(unsigned int before)
+    void restore_subnormals(unsigned int before)
 
 
 cdef class Job:
@@ -35,7 +37,7 @@ cdef class Job:
         with nogil:
             before = leave_out_subnormals()
             self.run(rank)
-            back_to_subnormals(before)
+            restore_subnormals(before)
 
     def abort(self):
         """Sends waiting workers home; called when rank 0 cannot come."""

@@ -21,8 +21,10 @@ def product_of_small(dtype):
 def test_results_and_operands(core, n):
     tiny = float(np.finfo(core.DTYPE).tiny)
     network = core.Network([core.Dense(1, 2)])
-    # tiny / 2 and an operand that is subnormal itself
-    for x, w in ((2.0**-20, tiny * 2.0**19), (1.0, tiny / 2)):
+    for x, w in (
+        (2.0**-20, tiny * 2.0**19),  # a subnormal result
+        (1.0, tiny / 2),  # and operand
+    ):
         params = np.array([w, 1.0, 0.0, 0.0])
         assert np.all(predict(core, network, np.full((n, 1), x), params) == [0, x])
     assert product_of_small(core.DTYPE) > 0
