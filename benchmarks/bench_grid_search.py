@@ -4,6 +4,7 @@
 
 The same GridSearchCV with n_jobs=1 and with n_jobs=2 under joblib's threading backend, n_threads=1
 in each fit and all else left as it is by default; the scores must be the same to the last bit.
+Beside it the same in two processes, which share no GIL: what the two processors of the host give.
 scikit-learn's classifier runs the same grid in two processes, which suits it best.
 """
 
@@ -53,6 +54,7 @@ def main():
     cases = {
         ("sknet", "threading", 1): "",
         ("sknet", "threading", 2): "1.8",
+        ("sknet", "loky", 2): "",
         ("scikit-learn", "loky", 2): "",
     }
     seconds = compete({case: (make, case) for case in cases}, arguments.turns)

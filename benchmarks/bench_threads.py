@@ -2,10 +2,14 @@
 
     python benchmarks/bench_threads.py [--turns 5] [--save]
 
-First the workloads of bench_training on one thread and on all. Then networks and mini-batches of
-many sizes: n_threads=None against the better of one and all. Since a few percent are asked about,
-there are three times as many turns as asked for.
+First the workloads of bench_training on one thread and on all, and as many fits at once as there
+are processors, each on one thread and with data of its own. Those hand nothing to each other: what
+the processors bring to them is the limit for the threads of one fit. Then networks and mini-batches
+of many sizes: n_threads=None against the better of one and all. Since a few percent are asked
+about, there are three times as many turns as asked for.
 """
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from bench_training import WORKLOADS
@@ -20,14 +24,28 @@ CHOICES = [
 ]
 
 
-def measure(workload, turns):
-    """Seconds per fit, {name: (turns,)}, in turns.
+def side_by_side(workload):
+    """As many fits at once as there are processors, each on one thread."""
+    fits = [make_sknet(workload, "float32", 1) for _ in range(n_cpus())]
+    pool = ThreadPoolExecutor(len(fits))
+
+    def run():
+        for future in [pool.submit(fit) for fit in fits]:
+            future.result()
+
+    return run
+
+
+def measure(workload, turns, limits=False):
+    """Seconds per fit, {name: (turns,)}, in turns; with limits those side by side, too.
 
     In one process, unlike a competition of libraries: sknet's threads end with the fit, and two
     processes that run the same code may differ by more than 5 % for as long as they live.
     """
     numbers = {"one": 1, "all": n_cpus(), "chosen": None}
     fits = {name: make_sknet(workload, "float32", number) for name, number in numbers.items()}
+    if limits:
+        fits["side by side"] = side_by_side(workload)
     return dict(zip(fits, in_turns(fits.values(), turns), strict=True))
 
 
@@ -37,17 +55,19 @@ def main():
     report.say(f"Milliseconds per fit, float32; all: {n_cpus()} threads.\n")
     report.header(
         "rows x features, hidden, classes, batch, solver, epochs", "one", "all", "chosen",
-        "one / all (asked)", "better / chosen (asked)",
+        "one / all (asked)", "its limit", "better / chosen (asked)",
     )  # fmt: skip
     workloads = [workload for workload, *_ in WORKLOADS] + CHOICES
     for i, workload in enumerate(workloads):
-        seconds = measure(workload, 3 * arguments.turns)
+        limits = i < len(WORKLOADS)
+        seconds = measure(workload, 3 * arguments.turns, limits)
         one, every, chosen = seconds["one"], seconds["all"], seconds["chosen"]
         better = one if np.median(one) < np.median(every) else every
         asked = f" ({ASKED[i]})" if i in ASKED else ""
+        limit = f"{n_cpus() * ratio(one, seconds['side by side']):.2f}" if limits else ""
         report.row(
             workload, *(f"{np.median(times) * 1e3:.2f}" for times in (one, every, chosen)),
-            f"{ratio(one, every):.2f}{asked}", f"{ratio(better, chosen):.2f} (0.95)",
+            f"{ratio(one, every):.2f}{asked}", limit, f"{ratio(better, chosen):.2f} (0.95)",
         )  # fmt: skip
     report.close()
 

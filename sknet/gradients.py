@@ -182,7 +182,10 @@ class GradientsMixin:
         for network in self._networks:
             model = network._model().folded()
             n_rows = _n_rows(model, task.rows.X, network.n_iter_)
-            network.feature_importances_ = model.importances(task.data, n_rows, self.n_threads)
+            n_sparse_rows = min(MOST_ROWS, task.data.n_samples)
+            network.feature_importances_ = model.importances(
+                task.data, n_rows, n_sparse_rows, self.n_threads
+            )
         if self._is_ensemble:
             self.feature_importances_ = np.mean(
                 [network.feature_importances_ for network in self.estimators_], axis=0

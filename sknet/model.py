@@ -243,12 +243,15 @@ class Model:
         run_job(job, n_threads, work=out.shape[0] * (1 + out.shape[1]) * self.network.n_weights)
         return out
 
-    def importances(self, data, n_rows, n_threads):
+    def importances(self, data, n_rows, n_sparse_rows, n_threads):
         """How much the outputs follow each column of X, (n_in,), by n_rows rows of the core's data.
 
-        Of a network for prediction without batch normalisation.
+        Of a network for prediction without batch normalisation. How much the columns of sparse X
+        vary, n_sparse_rows rows tell.
         """
-        job = self.core.Importances(self.network, data, self.params, self.state, n_rows)
+        job = self.core.Importances(
+            self.network, data, self.params, self.state, n_rows, n_sparse_rows
+        )
         run_job(job, n_threads, work=n_rows * (1 + self.network.n_out) * self.network.n_weights)
         return job.result()
 

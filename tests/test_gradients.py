@@ -280,6 +280,15 @@ def test_few_rows_are_looked_at_where_training_saw_few_numbers():
     assert _n_rows(net._model(), rows, n_epochs=10**6) == MOST_NUMBERS // 50_000
 
 
+def test_rare_words_have_importances():
+    """The few rows of the gradients hold few of the words: all that vary in 2,000 rows count."""
+    rows = sparse.random_array((2500, 4000), density=5e-4, rng=0, format="csr")
+    net = classifier(max_iter=1).fit(rows, np.arange(2500) % 2)
+    numbers = np.arange(MOST_ROWS) * 2500 // MOST_ROWS
+    assert _n_rows(net._model(), rows, n_epochs=1) == 20
+    assert_array_equal(net.feature_importances_ > 0, (rows[numbers] != 0).sum(axis=0) > 0)
+
+
 def test_a_constant_column_has_no_importance():
     rows = np.column_stack([X, np.full(60, 3.0)])
     assert classifier(max_iter=3).fit(rows, LABELS).feature_importances_[4] == 0

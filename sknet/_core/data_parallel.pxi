@@ -45,7 +45,8 @@ cdef class DataParallel(Scheme):
         cdef int i
         self.trainee = Trainee(
             network, optimizer, params, state, moments, batch_size, max_blocks(batch_size),
-            max(block_rows(batch_size), block_rows(n_last)), n_batches == 1, restraints, averages,
+            max(block_rows(batch_size), block_rows(n_last)), n_batches == 1,
+            data.is_sparse and network.takes_sparse, restraints, averages,
         )
         self.network, self.loss, self.data = network, loss, data
         self.n_losses = max_blocks(batch_size)

@@ -60,42 +60,54 @@ cdef class Importances(Passage):
     """How much the raw outputs follow each column of X, in units of its standard deviation.
 
     The mean over some rows, by their weights, and over the outputs of the size of the derivative,
-    times the column's standard deviation among these rows; divided by the sum over all columns.
+    times the column's standard deviation; divided by the sum over all columns. The deviation is
+    that among the same rows. Of sparse X it is that among more rows, which cost little: most of
+    its columns are zero in nearly all of them.
 
     Parameters
     ----------
     network, data, params, state : as of Gradients
     n_rows : rows to look at, spread evenly over X
+    n_sparse_rows : rows that tell the deviations of sparse X, spread evenly
     """
 
-    # (n_blocks, 3, n_features) sums over the rows of a block, times their weights: of sizes of the
-    # derivatives, of X less its first row, and of that squared.
-    cdef double[:, :, ::1] sums
-    cdef double[::1] weights  # (n_blocks) of the rows
-    cdef real_t[::1] origin   # (n_features) the first row; zeros for sparse X
+    cdef double[:, ::1] slopes      # (n_blocks, n_features) sums over rows, times their weights
+    cdef double[:, :, ::1] moments  # (n_blocks or 1, 2, n_features) of X less its first row, squared
+    cdef double[::1] weights         # (n_blocks) of the rows
+    cdef double[::1] moment_weights  # (n_blocks or 1) of the rows that `moments` sums
+    cdef real_t[::1] origin          # (n_features) the first row of dense X
+    cdef const Py_ssize_t[::1] sparse_rows
 
     def __init__(
         self, Network network not None, Data data not None, const real_t[::1] params not None,
-        const real_t[::1] state not None, Py_ssize_t n_rows,
+        const real_t[::1] state not None, Py_ssize_t n_rows, Py_ssize_t n_sparse_rows,
     ):
         refuse_training_layers(network)
         self.set_up(network, data, params, state, spread(n_rows, data.n_samples), True, True, 1)
-        self.sums = np.empty((self.n_blocks, 3, data.n_features))
+        self.slopes = np.empty((self.n_blocks, data.n_features))
         self.weights = np.empty(self.n_blocks)
-        self.origin = np.zeros(data.n_features, DTYPE)
-        if not data.is_sparse:
+        if data.is_sparse:
+            self.sparse_rows = spread(n_sparse_rows, data.n_samples)
+            self.moments = np.empty((1, 2, data.n_features))
+            self.moment_weights = np.empty(1)
+        else:
+            self.moments = np.empty((self.n_blocks, 2, data.n_features))
+            self.moment_weights = self.weights
+            self.origin = np.empty(data.n_features, DTYPE)
             memcpy(&self.origin[0], data.X, data.n_features * sizeof(real_t))
 
     def start(self, int size):
-        self.sums[:] = 0
+        self.slopes[:] = 0
+        self.moments[:] = 0
         self.weights[:] = 0
+        self.moment_weights[:] = 0
         Passage.start(self, size)
 
     cdef void pass_block(self, Workspace* ws, Py_ssize_t turn, Py_ssize_t first) noexcept nogil:
         cdef Py_ssize_t k, i, j, n_in = self.network.n_in, n_out = self.network.n_out
         cdef Py_ssize_t n_steps = self.network.n_steps
         cdef double weight
-        cdef double* total = &self.sums[turn, 0, 0]
+        cdef double* slopes = &self.slopes[turn, 0]
         self.network.forward(ws, 0, ws.n, 0)
         for k in range(n_out):
             memset(ws.dY[n_steps - 1], 0, ws.n * n_out * sizeof(real_t))
@@ -103,47 +115,54 @@ cdef class Importances(Passage):
                 ws.dY[n_steps - 1][i * n_out + k] = 1
             self.network.backward(ws, 0, ws.n, 0)
             for i in range(ws.n):
-                weight = self.weight_of(first + i)
+                weight = row_weight(self.data.weight, self.rows[first + i])
                 for j in range(n_in):
-                    total[j] += weight * real_abs(ws.dX[i * n_in + j])
+                    slopes[j] += weight * real_abs(ws.dX[i * n_in + j])
         for i in range(ws.n):
-            weight = self.weight_of(first + i)
+            weight = row_weight(self.data.weight, self.rows[first + i])
             self.weights[turn] += weight
-            self.add_row(ws, i, weight, total + n_in, total + 2 * n_in)
+            if not self.data.is_sparse:
+                self.add_row(ws.X + i * n_in, weight, &self.moments[turn, 0, 0])
+        if turn == 0 and self.data.is_sparse:
+            self.add_sparse_rows()
 
-    cdef inline double weight_of(self, Py_ssize_t i) noexcept nogil:
-        return row_weight(self.data.weight, self.rows[i])
-
-    cdef void add_row(
-        self, Workspace* ws, Py_ssize_t i, double weight, double* sums, double* squares
-    ) noexcept nogil:
-        cdef Py_ssize_t j, p, row
+    cdef void add_row(self, const real_t* row, double weight, double* sums) noexcept nogil:
+        cdef Py_ssize_t j, n_in = self.network.n_in
+        cdef double* squares = sums + n_in
         cdef double x
-        if ws.sparse == NULL:
-            for j in range(self.network.n_in):
-                x = ws.X[i * self.network.n_in + j] - self.origin[j]
-                sums[j] += weight * x
-                squares[j] += weight * x * x
-        else:
-            row = ws.numbers[i]
-            for p in range(ws.sparse.indptr[row], ws.sparse.indptr[row + 1]):
-                x = ws.sparse.data[p]
-                sums[ws.sparse.indices[p]] += weight * x
-                squares[ws.sparse.indices[p]] += weight * x * x
+        for j in range(n_in):
+            x = row[j] - self.origin[j]
+            sums[j] += weight * x
+            squares[j] += weight * x * x
+
+    cdef void add_sparse_rows(self) noexcept nogil:
+        cdef Py_ssize_t i, p, row
+        cdef double weight, x
+        for i in range(self.sparse_rows.shape[0]):
+            row = self.sparse_rows[i]
+            weight = row_weight(self.data.weight, row)
+            self.moment_weights[0] += weight
+            for p in range(self.data.csr.indptr[row], self.data.csr.indptr[row + 1]):
+                x = self.data.csr.data[p]
+                self.moments[0, 0, self.data.csr.indices[p]] += weight * x
+                self.moments[0, 1, self.data.csr.indices[p]] += weight * x * x
 
     def result(self):
         """(n_features,), >= 0 and of sum 1, or zeros where no output follows any column."""
         cdef Py_ssize_t j, block
         cdef double weight = sum_in_order(self.weights), slope, mean, square, total = 0
+        cdef double moment_weight = sum_in_order(self.moment_weights)
         result = np.empty(self.network.n_in)
         cdef double[::1] importances = result
         for j in range(self.network.n_in):
             slope = mean = square = 0
-            for block in range(self.n_blocks):
-                slope += self.sums[block, 0, j] / weight
-                mean += self.sums[block, 1, j] / weight
-                square += self.sums[block, 2, j] / weight
-            importances[j] = slope * sqrt(max(square - mean * mean, 0.0))
+            for block in range(self.slopes.shape[0]):
+                slope += self.slopes[block, j]
+            for block in range(self.moments.shape[0]):
+                mean += self.moments[block, 0, j]
+                square += self.moments[block, 1, j]
+            mean, square = mean / moment_weight, square / moment_weight
+            importances[j] = slope / weight * sqrt(max(square - mean * mean, 0.0))
             total += importances[j]
         if total > 0:
             for j in range(self.network.n_in):

@@ -33,7 +33,7 @@ cdef class Passage(Job):
     cdef bint[::1] trained           # (n_steps) no step
     cdef Py_ssize_t n_rows, block_rows, n_blocks, n_turns, width
     cdef uint64_t key
-    cdef bint gathers, comes_back
+    cdef bint gathers, reads_sparse, comes_back
     cdef Workspace workspace
     cdef const Py_ssize_t[:, ::1] tiles
     cdef const real_t[::1] params
@@ -53,7 +53,8 @@ cdef class Passage(Job):
             rows = np.arange(data.n_samples)
         self.rows = rows
         self.n_rows = data.n_samples if rows is None else rows.shape[0]
-        self.gathers = rows is not None and not (data.is_sparse and network.takes_sparse)
+        self.reads_sparse = data.is_sparse and network.takes_sparse
+        self.gathers = rows is not None and not self.reads_sparse
         self.block_rows = min(PASSAGE_ROWS, max(1, self.n_rows))
         if self.gathers or comes_back:
             self.block_rows = min(self.block_rows, max(1, BLOCK_SIZE // network.n_in))
@@ -89,7 +90,8 @@ cdef class Passage(Job):
             step = self.network.steps + self.tiles[tile, 0]
             (<Layer> step.layer).prepare(
                 &self.params[step.params + self.tiles[tile, 1]], self.tiles[tile, 1],
-                self.tiles[tile, 2], self.comes_back, &self.shared[0] + step.shared,
+                self.tiles[tile, 2], self.reads_sparse and step.slots[0] == 0, self.comes_back,
+                &self.shared[0] + step.shared,
             )
 
     cdef real_t* lay_out(self, Workspace* ws, real_t* room) noexcept nogil:
@@ -132,7 +134,7 @@ cdef class Passage(Job):
             if self.gathers:
                 self.data.gather_X(ws.n, &self.rows[first], gathered)
                 ws.X = gathered
-            elif self.data.is_sparse:
+            elif self.reads_sparse:
                 ws.sparse = &self.data.csr
                 ws.numbers = &self.rows[first]
             else:

@@ -10,13 +10,13 @@ cdef class Shard:
 
     def __init__(
         self, Network network, Optimizer optimizer, const Py_ssize_t[::1] places,
-        Py_ssize_t batch_size, Restraints restraints, bint averages,
+        Py_ssize_t batch_size, bint is_sparse, Restraints restraints, bint averages,
     ):
         self.network, self.places = network, places
         self.trainee = Trainee(
             network, optimizer, empty(network.n_params), empty(network.n_state),
             empty(optimizer.n_moments + averages, network.n_params), batch_size, 1,
-            batch_size, False, restraints, averages,
+            batch_size, False, is_sparse, restraints, averages,
         )
         self.scratch = empty(self.trainee.n_scratch)
         self.trainee.workspace.scratch = &self.scratch[0]
@@ -114,7 +114,8 @@ cdef class TensorParallel(Scheme):
         self.shard_list = []
         for i in range(self.max_size):
             shard = Shard(
-                sharding.shards[i], optimizer, sharding.places[i], batch_size, restraints, averages
+                sharding.shards[i], optimizer, sharding.places[i], batch_size, data.is_sparse,
+                restraints, averages,
             )
             self.shard_list.append(shard)
             self.shards[i] = <PyObject*> shard

@@ -67,6 +67,7 @@ cdef class Trainee:
     batch_size, n_blocks : rows of a mini-batch, and the blocks in which they pass the network
     max_rows : of a block
     is_whole : whether there is one mini-batch only
+    reads_sparse : whether its rows are those of a sparse X
     restraints : Restraints
     averages : bool
         Whether there is an average of the parameters.
@@ -75,7 +76,7 @@ cdef class Trainee:
     cdef readonly Network network
     cdef Optimizer optimizer
     cdef double alpha, l1
-    cdef bint averages
+    cdef bint reads_sparse, averages
     cdef bint finishes_later  # because updated weights will be projected before they are used
     cdef object arrays
     cdef real_t[::1] params, state, shared
@@ -89,13 +90,13 @@ cdef class Trainee:
     def __init__(
         self, Network network not None, Optimizer optimizer not None, real_t[::1] params not None,
         real_t[::1] state not None, real_t[:, :] moments not None, Py_ssize_t batch_size,
-        Py_ssize_t n_blocks, Py_ssize_t max_rows, bint is_whole, Restraints restraints not None,
-        bint averages,
+        Py_ssize_t n_blocks, Py_ssize_t max_rows, bint is_whole, bint reads_sparse,
+        Restraints restraints not None, bint averages,
     ):
         cdef Py_ssize_t i, line = CACHE_LINE // sizeof(real_t)
         cdef Workspace* ws = &self.workspace
         cdef Layer layer
-        self.network, self.optimizer = network, optimizer
+        self.network, self.optimizer, self.reads_sparse = network, optimizer, reads_sparse
         self.alpha, self.l1, self.averages = restraints.alpha, restraints.l1, averages
         self.finishes_later = len(restraints.projections) > 0
         self.params, self.state, self.moments = params, state, moments
@@ -258,6 +259,6 @@ cdef class Trainee:
         """Packs a tile."""
         cdef Step* step = self.network.steps + tile[0]
         (<Layer> step.layer).prepare(
-            self.params_of(tile), tile[1], tile[2], step.backward,
-            address(self.shared) + step.shared,
+            self.params_of(tile), tile[1], tile[2], self.reads_sparse and step.slots[0] == 0,
+            step.backward, address(self.shared) + step.shared,
         )

@@ -97,9 +97,11 @@ def test_gradients_of_sparse_rows_for_a_layer_that_wants_them_dense(core64):
     )
 
 
-def importances(core, network, X, params, n_rows, weight=None, size=1):
+def importances(core, network, X, params, n_rows, weight=None, size=1, n_sparse_rows=None):
     data = make_data(core, X, None, weight)
-    job = core.Importances(network, data, params, network.initial_state(), n_rows)
+    job = core.Importances(
+        network, data, params, network.initial_state(), n_rows, n_sparse_rows or n_rows
+    )
     work(job, size)
     first = job.result()
     work(job, size)  # a job may be run again
@@ -138,6 +140,24 @@ def test_importances_are_mean_sizes_of_gradients_in_deviations(core64, n_rows, w
     )
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_deviations_of_sparse_columns_are_those_of_more_rows(core64, weighted):
+    """Three rows tell the slopes, which hardly differ; nearly all columns are zero in them."""
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((400, 300), density=0.01, rng=rng, format="csr")
+    network = core64.Network([core64.Dense(300, 1)])
+    params = rng.normal(size=network.n_params)
+    weight = rng.random(400) if weighted else np.ones(400)
+    rows, w = X.toarray()[::2], weight[::2]
+    mean = np.average(rows, axis=0, weights=w)
+    expected = np.abs(params[:300]) * np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=w))
+    given = weight if weighted else None
+    for size in (1, 3):
+        result = importances(core64, network, X, params, 3, given, size, n_sparse_rows=200)
+        assert_allclose(result, expected / expected.sum(), rtol=1e-9)
+        assert_array_equal(result > 0, (rows != 0).any(axis=0))
+
+
 def test_wide_rows_pass_in_smaller_blocks(core64):
     """Thirteen at a time."""
     core, n_features = core64, 20_000
@@ -170,15 +190,15 @@ def test_errors(core):
             core.Gradients(network, data, params, state, seeds, np.empty(shape, core.DTYPE))
     for n_rows in (0, 251):
         with pytest.raises(ValueError, match=f"n_rows must be from 1 to 250, got {n_rows}"):
-            core.Importances(network, data, params, state, n_rows)
+            core.Importances(network, data, params, state, n_rows, 5)
     with pytest.raises(ValueError, match="X has 6 columns, the network takes 5"):
-        core.Importances(core.Network([core.Dense(5, 1)]), data, params, state, 5)
+        core.Importances(core.Network([core.Dense(5, 1)]), data, params, state, 5, 5)
     with pytest.raises(ValueError, match="params and state must have"):
-        core.Importances(network, data, params[1:], state, 5)
+        core.Importances(network, data, params[1:], state, 5, 5)
     for layer in (core.Dropout(3, 0.5), core.Noise(3, 0.5), core.BatchNorm(3)):
         network, X, params = network_and_rows(core, extra=[layer])
         with pytest.raises(ValueError, match=f"need one without {type(layer).__name__}"):
-            core.Importances(network, data, params, network.initial_state(), 5)
+            core.Importances(network, data, params, network.initial_state(), 5, 5)
 
 
 @pytest.mark.parametrize("size", [1, 3])

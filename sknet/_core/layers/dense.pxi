@@ -70,10 +70,12 @@ cdef class Dense(Layer):
         )
 
     cdef void prepare(
-        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
+        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint is_sparse, bint backward,
+        real_t* shared,
     ) noexcept nogil:
         cdef Py_ssize_t m = self.n_out, first = begin // m, last = min(end // m, self.n_in)
-        pack_rows(first, last, self.n_in, m, W, shared)
+        if not is_sparse:
+            pack_rows(first, last, self.n_in, m, W, shared)
         if backward:
             pack_rows_transposed(first, last, self.n_in, m, W, shared + self.transposed)
 

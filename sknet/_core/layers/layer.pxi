@@ -109,9 +109,14 @@ cdef class Layer:
         return False
 
     cdef void prepare(
-        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
+        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint is_sparse, bint backward,
+        real_t* shared,
     ) noexcept nogil:
-        """Renews `shared` after the tile W (end - begin) of the parameters begin..end has changed."""
+        """Renews `shared` after the tile W (end - begin) of the parameters begin..end has changed.
+
+        What only dense X or only dX would need may be left out where X is sparse, where nothing goes
+        backward.
+        """
 
     cdef void forward(self, Rows* rows) noexcept nogil:
         """X -> Y and cache, in training."""

@@ -33,7 +33,8 @@ cdef class PositionDense(Layer):
             self.n_cache = self.n_out
 
     cdef void prepare(
-        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint backward, real_t* shared
+        self, const real_t* W, Py_ssize_t begin, Py_ssize_t end, bint is_sparse, bint backward,
+        real_t* shared,
     ) noexcept nogil:
         cdef Py_ssize_t first = begin // self.m, last = min(end // self.m, self.k)
         pack_rows(first, last, self.k, self.m, W, shared)
