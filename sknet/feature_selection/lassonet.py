@@ -79,8 +79,8 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     lambda_start : "auto" or float, default="auto"
         The first penalty. "auto" is one that takes about a quarter of its weight off a feature.
     path_multiplier : float, default=1.05
-        From a penalty to the next; above 1. A smaller one separates features better and takes
-        longer.
+        From a penalty to the next; above 1. With a smaller one fewer features leave at once, and
+        the path takes longer.
     path_learning_rate : float, default=0.03
         Of the gradient descent with momentum 0.9 along the path. Where that diverges, it is halved.
     path_updates : int, default=100
