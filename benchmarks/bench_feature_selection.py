@@ -14,14 +14,13 @@ same multiplier, learning rate, mini-batches and epochs per penalty, on the firs
 folder there are scikit-learn's digits, of which 10 features are chosen.
 """
 
-import math
 import time
 import warnings
 from functools import partial
 
 import numpy as np
 import real_data
-from bench_generalisation import FOR_CLASSES, SETTING
+from bench_generalisation import FOR_CLASSES, SETTING, epochs
 from common import HOST, Report, is_installed, parser
 from scipy import ndimage
 from sklearn.datasets import load_digits
@@ -35,7 +34,6 @@ from sknet import MLPClassifier, MLPRegressor
 from sknet.feature_selection import LassoNetSelector
 
 N_FEATURES = 50
-LEAST_UPDATES = 6000
 PUBLISHED = {  # accuracy with trees, and with a network
     "mice_protein": (0.997, 0.958),
     "mnist": (0.892, 0.873),
@@ -84,13 +82,6 @@ def selector(n_columns, n_features, seed):
     return LassoNetSelector(net, n_features_to_select=n_features)
 
 
-def dense_network(n_rows, seed):
-    """The recommended setting, with some 6,000 mini-batches at the least."""
-    net = MLPClassifier(**SETTING, **FOR_CLASSES, random_state=seed)
-    n_batches = math.ceil(n_rows / net.batch_size)
-    return net.set_params(max_iter=max(net.max_iter, math.ceil(LEAST_UPDATES / n_batches)))
-
-
 def peer_path(X, y, ours):
     """The path of the package `lassonet`, as a function."""
     import torch
@@ -123,7 +114,8 @@ def measure(name, n_features, seed):
     seconds = HOST.alone(partial(seconds_of, partial(ours.fit, X, y)))
     kept, kept_test = ours.transform(X), ours.transform(X_test)
     trees = ExtraTreesClassifier(50, random_state=seed).fit(kept, y)
-    network = dense_network(len(y), seed).fit(kept, y)
+    network = MLPClassifier(**SETTING, **FOR_CLASSES, random_state=seed)
+    network.set_params(max_iter=epochs(len(y))).fit(kept, y)
     models = (trees, network, ours.estimator_)
     accuracies = [model.score(kept_test, y_test) for model in models]
     return accuracies, seconds, peer_path(X, y, ours) if is_installed("lassonet") else None

@@ -34,6 +34,12 @@ FOR_CLASSES = {"label_smoothing": 0.1}
 ENSEMBLE = {"n_starts": 5, "combine": "mean"}
 ASKED = {"sknet": 0.88, "sknet, 5 starts": 0.83}
 FIRST_SPLIT = 10
+LEAST_UPDATES = 6000
+
+
+def epochs(n_rows):
+    """Of the setting, with some 6,000 mini-batches at the least."""
+    return max(SETTING["max_iter"], -(-LEAST_UPDATES * SETTING["batch_size"] // n_rows))
 
 
 def estimators(has_classes, seed):

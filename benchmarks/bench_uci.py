@@ -15,12 +15,11 @@ import warnings
 
 import numpy as np
 import real_data
-from bench_generalisation import ENSEMBLE, SETTING
+from bench_generalisation import ENSEMBLE, SETTING, epochs
 from common import Report, parser
 
 from sknet import MLPRegressor
 
-N_UPDATES = 6000
 COVERAGE = 0.9
 PUBLISHED = {  # RMSE of deep ensembles, which gave naval as 0.00, and of MC-dropout
     "boston": (3.28, 2.90),
@@ -50,9 +49,8 @@ def measure(X, y, is_test, seed):
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(~is_test))
     held_out, train = np.split(rows, [max(20, len(rows) // 10)])
     scaled = (y - y_mean) / y_deviation
-    n_epochs = -(-N_UPDATES * SETTING["batch_size"] // len(train))
     net = MLPRegressor(**SETTING, **ENSEMBLE, random_state=seed)
-    net.set_params(max_iter=max(n_epochs, SETTING["max_iter"]))
+    net.set_params(max_iter=epochs(len(train)))
     net.fit(X[train], scaled[train], X_val=X[held_out], y_val=scaled[held_out])
     predicted = y_mean + y_deviation * net.predict(X[is_test])
     lower, upper = (y_mean + y_deviation * net.predict_interval(X[is_test], COVERAGE)).T

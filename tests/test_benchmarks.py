@@ -144,7 +144,7 @@ def test_uci(load, monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.normal(5, 3, size=(300, 3))
     y = 100 + 10 * X[:, 0] + rng.normal(size=300)
-    monkeypatch.setattr(uci, "N_UPDATES", 500)
+    monkeypatch.setattr(load("bench_generalisation"), "LEAST_UPDATES", 500)
     rmse, coverage = uci.measure(X, y, np.arange(300) < 60, seed=0)
     assert 0.8 < rmse < 3
     assert 0.75 < coverage <= 1
