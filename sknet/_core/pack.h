@@ -30,22 +30,22 @@
 SKNET_INLINE ptrdiff_t panel_steps(ptrdiff_t columns) { return (columns + STEP - 1) / STEP; }
 SKNET_INLINE ptrdiff_t panel_width(ptrdiff_t columns) { return panel_steps(columns) * STEP; }
 
-#if SKNET_VECTORS
-
-typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real_t)), may_alias));
-typedef real_t step_t __attribute__((vector_size(STEP_BYTES), aligned(sizeof(real_t)), may_alias));
-typedef real_t four_t __attribute__((vector_size(4 * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
-
-/* Copies the first `columns` numbers, fewer than PANEL, without a call of memcpy. */
-SKNET_INLINE void copy_columns(ptrdiff_t columns, const real_t *from, real_t *to) {
+/* Copies the first n numbers, fewer than twice as many as half, without a call of memcpy. */
+SKNET_INLINE void copy_few(const ptrdiff_t half, ptrdiff_t n, const real_t *from, real_t *to) {
 #pragma GCC unroll 5
-    for (ptrdiff_t part = LANES; part > 0; part /= 2)
-        if (columns & part) {
+    for (ptrdiff_t part = half; part > 0; part /= 2)
+        if (n & part) {
             memcpy(to, from, part * sizeof(real_t));
             to += part;
             from += part;
         }
 }
+
+#if SKNET_VECTORS
+
+typedef real_t vector_t __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real_t)), may_alias));
+typedef real_t step_t __attribute__((vector_size(STEP_BYTES), aligned(sizeof(real_t)), may_alias));
+typedef real_t four_t __attribute__((vector_size(4 * sizeof(real_t)), aligned(sizeof(real_t)), may_alias));
 
 /* Packs columns of B into a panel of so many steps. Behind them in the panel stands what follows them
  * in B, or zeros where that would be behind the last number of these rows: products with it are not
@@ -60,7 +60,7 @@ SKNET_INLINE void pack_steps(const int steps, ptrdiff_t n, ptrdiff_t columns, co
     for (ptrdiff_t p = 0; p < n; p++) {
         const real_t *b = B + p * b_row;
         if (p * b_row + width > end) {
-            copy_columns(columns, b, edge);
+            copy_few(LANES, columns, b, edge);
             b = edge;
         }
 #pragma GCC unroll 2

@@ -102,7 +102,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
     const real_t *row[TALLEST];
     real_t edge[2 * VECTOR_BYTES / sizeof(real_t)] = {0};
     if (begin && !is_full) {
-        copy_columns(columns, begin, edge);
+        copy_few(LANES, columns, begin, edge);
         begin = edge;
     }
 #pragma GCC unroll 2
@@ -146,7 +146,7 @@ SKNET_INLINE void panel_group(const int layout, const int rows, const int steps,
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) *(vector_t *)(c + v * LANES) = sum[i][v];
         if (has_rest) *(step_t *)(c + vectors * LANES) = rest[i];
-        if (!is_full) copy_columns(columns, edge, C + i * c_row);
+        if (!is_full) copy_few(LANES, columns, edge, C + i * c_row);
     }
 }
 

@@ -5,30 +5,37 @@ cdef enum:
     MOST_PASSES = 100     # in search of a level: it needs a handful
 
 
+cdef inline void add_excesses(
+    const real_t* W, real_t level, real_t* sums, real_t* counts
+) noexcept nogil:
+    """Adds to each of SQUARES sums by how much a weight is above the level, and whether it is."""
+    cdef Py_ssize_t lane
+    cdef real_t over
+    for lane in range(SQUARES):
+        over = real_abs(W[lane]) - level
+        sums[lane] += over if over > 0 else 0
+        counts[lane] += 1 if over > 0 else 0
+
+
 cdef double excess_over(
     Py_ssize_t n, const real_t* W, real_t level, Py_ssize_t* n_above
 ) noexcept nogil:
-    """The sum of (|W_i| - level)_+; adds to n_above how many are above it."""
-    cdef double[SQUARES] sums
+    """The sum of (|W_i| - level)_+, level >= 0; adds to n_above how many are above it."""
+    cdef real_t[SQUARES] sums
     cdef real_t[SQUARES] counts
-    cdef double total = 0, count = 0
-    cdef real_t over
-    cdef Py_ssize_t strip, lane, i
-    memset(sums, 0, sizeof(sums))
-    memset(counts, 0, sizeof(counts))
-    for strip in range(n // SQUARES):
-        for lane in range(SQUARES):
-            over = real_abs(W[strip * SQUARES + lane]) - level
-            sums[lane] += over if over > 0 else 0
-            counts[lane] += 1 if over > 0 else 0
-    for lane in range(SQUARES):
-        total += sums[lane]
-        count += counts[lane]
-    for i in range(n // SQUARES * SQUARES, n):
-        over = real_abs(W[i]) - level
-        total += over if over > 0 else 0
-        count += 1 if over > 0 else 0
-    n_above[0] += <Py_ssize_t> count
+    cdef real_t[SQUARES] last
+    cdef double total = 0
+    cdef Py_ssize_t part, end, strip
+    for part in range((n + PART - 1) // PART):
+        end = min((part + 1) * PART, n)
+        memset(sums, 0, sizeof(sums))
+        memset(counts, 0, sizeof(counts))
+        for strip in range(part * PART // SQUARES, end // SQUARES):
+            add_excesses(W + strip * SQUARES, level, sums, counts)
+        if end % SQUARES:  # its zeros are not above any level
+            add_excesses(last_strip(n, W, last), level, sums, counts)
+        total += sum_by_halves(sums)
+        n_above[0] += <Py_ssize_t> sum_by_halves(counts)
     return total
 
 
@@ -107,8 +114,9 @@ cdef class Hierarchy(Projection):
 
         F(w) = w - ratio^2 sum_i (|u_i| - w)_+ - ratio (|v| - strength * learning_rate),
 
-    which grows and is concave and piecewise linear, so that Newton's method, from 0 on, comes to it
-    from below in a few steps. Where F(0) is not negative, the features leave.
+    which grows and is concave and piecewise linear. Newton's method, from the level of the update
+    before, comes to it in a few steps: at first to below it, and then from there. Where F(0) is not
+    negative, the features leave.
 
     Parameters
     ----------
@@ -129,6 +137,7 @@ cdef class Hierarchy(Projection):
     cdef public double strength
     cdef readonly object norms, presence
     cdef double[::1] norms_of, presence_of  # the same arrays
+    cdef double[::1] levels                 # (n_groups) of the last update
     cdef Network network
     cdef Py_ssize_t skip, hidden
     cdef double ratio
@@ -155,6 +164,7 @@ cdef class Hierarchy(Projection):
         self.network, self.skip, self.hidden, self.ratio = network, skip, hidden, ratio
         self.norms, self.presence = np.zeros(len(sizes)), np.zeros(len(sizes))
         self.norms_of, self.presence_of = self.norms, self.presence
+        self.levels = np.zeros(len(sizes))
         self.features, self.begins = features, np.concatenate([[0], ends]).astype(np.intp)
         width = sum((<Layer> network.layers[step]).n_out for step in steps)
         numbers = (ends - sizes) * width // PIECE_WEIGHTS
@@ -183,9 +193,14 @@ cdef class Hierarchy(Projection):
         for i in range(first, last):
             squares += sum_of_squares(n_out, V + self.features[i] * n_out)
         norm = sqrt(squares)
-        level = self.level(first, last, n_hidden, U, self.ratio * (norm - by)) if norm > 0 else 0
+        level = 0
+        if norm > 0:
+            level = self.level(
+                first, last, n_hidden, U, self.ratio * (norm - by), self.levels[group]
+            )
         factor = level / (self.ratio * norm) if norm > 0 else 0
         most = level
+        self.levels[group] = level
         self.norms_of[group] += level / self.ratio
         self.presence_of[group] += level > 0
         for i in range(first, last):
@@ -197,20 +212,19 @@ cdef class Hierarchy(Projection):
                 row[j] = max(-most, min(row[j], most))
 
     cdef double level(
-        self, Py_ssize_t first, Py_ssize_t last, Py_ssize_t n_hidden, const real_t* U, double target
+        self, Py_ssize_t first, Py_ssize_t last, Py_ssize_t n_hidden, const real_t* U,
+        double target, double w,
     ) noexcept nogil:
-        """The root of F where it is positive, else 0."""
-        cdef double w = 0, square = self.ratio * self.ratio, excess, slope
+        """The root of F where it is positive, else 0; w is a first guess, at least 0."""
+        cdef double square = self.ratio * self.ratio, least = max(0, target), excess
         cdef Py_ssize_t n_above, before = -1, i, k
+        w = max(w, least)  # F(least) is not positive if least is
         for k in range(MOST_PASSES):
             excess, n_above = 0, 0
             for i in range(first, last):
                 excess += excess_over(n_hidden, U + self.features[i] * n_hidden, w, &n_above)
-            if n_above == before:  # the last step was along the line on which the root lies
-                break
-            slope = 1 + square * n_above
-            w = max(0, w + (target - w + square * excess) / slope)
-            if w == 0:
-                break
+            if n_above == before or (w == 0 and target + square * excess <= 0):
+                break  # w is the root of the line it is on, or F(0) is not negative
+            w = max(least, w + (target - w + square * excess) / (1 + square * n_above))
             before = n_above
         return w

@@ -160,16 +160,38 @@ def test_weights_are_packed_after_the_projection(core):
     loss = core.LOSSES["squared_error"](3)
     options = {"optimizer": core.SGD(0.0, False), "rate": 0.05}
 
-    def projected(params, **more):
-        projections = [hierarchy(core, network, groups, 3.0)]
+    def projected(params, projection, **more):
         return train(
-            core, network, loss, X, y, params=params, projections=projections, **options, **more
+            core, network, loss, X, y, params=params, projections=[projection], **options, **more
         ).params
 
-    singly = as_real(core, params)
+    singly, projection = as_real(core, params), hierarchy(core, network, groups, 3.0)
     for _ in range(3):
-        singly = projected(singly)
-    assert projected(params, epochs=3).tobytes() == singly.tobytes()
+        singly = projected(singly, projection)
+    at_once = projected(params, hierarchy(core, network, groups, 3.0), epochs=3)
+    assert at_once.tobytes() == singly.tobytes()
+
+
+@pytest.mark.parametrize("strengths", [(0.5, 20.0, 0.0), (0.0, 5.0, 60.0), (3.0, 3.0, 3.0)])
+def test_the_level_before_does_not_matter(core, strengths):
+    """It is where the search for the next one begins, too high or too low."""
+    network = lassonet(core, n_hidden=600)
+    X, y, params = some_data(network)
+    groups = [[4, 1], [0], [5, 3, 2]]
+    options = {"optimizer": core.SGD(0.0, False), "rate": 0.05}
+    used = hierarchy(core, network, groups, 0.0)
+    for strength in strengths:
+        used.strength = strength
+        runs = [
+            train(
+                core, network, core.LOSSES["squared_error"](3), X, y, params=params,
+                projections=[projection], **options,
+            )
+            for projection in (used, hierarchy(core, network, groups, strength))
+        ]  # fmt: skip
+        tolerance = 1e-12 if np.float64 == core.DTYPE else 1e-5
+        np.testing.assert_allclose(runs[0].params, runs[1].params, rtol=tolerance, atol=tolerance)
+        params = runs[1].params + 0.1 * as_real(core, np.sign(params))
 
 
 @pytest.mark.parametrize(

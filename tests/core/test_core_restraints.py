@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from driver import SETTINGS, close, optimizers, train
+from driver import SETTINGS, as_real, close, optimizers, train
 from linear import Linear
 from scipy import sparse
 
@@ -199,3 +199,17 @@ def test_all_frozen(core64):
     network, loss, X, y, params = deep(core64)
     with pytest.raises(ValueError, match="not all steps with parameters can be frozen"):
         train(core64, network, loss, X, y, params=params, frozen=(0, 2, 3))
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e-9, 1.0, 1e9, 1e18])
+@pytest.mark.parametrize(("n_in", "n_out"), [(5, 1), (7, 26), (70, 40)])
+def test_squares_of_numbers_of_any_size(core, size, n_in, n_out):
+    """Of float32 they may leave its range; the sum must not."""
+    W = as_real(core, size * np.random.default_rng(0).normal(size=(n_in, n_out)))
+    run = train(
+        core, core.Network([core.Dense(n_in, n_out, bias=False)]),
+        core.LOSSES["squared_error"](n_out), np.zeros((4, n_in)), np.zeros((4, n_out)),
+        params=W.ravel(), alpha=2.0,
+    )  # fmt: skip
+    expected = np.sum(W.astype(float) ** 2)
+    np.testing.assert_allclose(run.results[0][1], expected, rtol=1e-6)
