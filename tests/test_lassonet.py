@@ -67,7 +67,7 @@ def chosen(fitted):
         (regressor(), NUMBERS),
         (regressor(), np.column_stack([NUMBERS, X[:, 1]])),
         (regressor(loss="huber"), NUMBERS),
-        (regressor(loss="poisson"), np.exp(NUMBERS / 2)),
+        (regressor(loss="poisson"), np.exp((NUMBERS + X[:, 4]) / 2)),
         (regressor(hidden_layer_sizes=(12, 8), activation="tanh"), NUMBERS),
         (regressor(solver="lbfgs", alpha=1.0), NUMBERS),
         (regressor(dropout=0.1, input_noise=0.05), NUMBERS),

@@ -21,7 +21,7 @@ MOST_STEPS = 100_000  # of a path, which ends long before
 MOMENTUM = 0.9
 DIVERGED = 10  # times the loss before the path, or of raw outputs of 0
 MOST_HALVINGS = 50  # of the learning rate
-WORTH_WHILE = 0.8  # part of the features to which a network is narrowed, or less
+WORTH_WHILE = 0.95  # part of the features to which a network is narrowed, or less
 
 
 @dataclass(frozen=True)
