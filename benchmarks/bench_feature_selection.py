@@ -175,8 +175,9 @@ def planted(report, n_splits):
             net = MLPClassifier((100,), random_state=0)
         else:
             y = StandardScaler().fit_transform(y[:, None])[:, 0].astype(np.float32)
-            relevant = [4, 15]  # adding any other to these two does not raise R^2
-            net = MLPRegressor((50,), max_iter=50, random_state=0)
+            # R^2 is 0.94 with 4 and 15, 0.96 with 3 and 14 as well, which help only together.
+            relevant = [3, 4, 14, 15]
+            net = MLPRegressor((100, 100), max_iter=100, random_state=0)
         for seed in range(n_splits):
             X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed)
             chosen = LassoNetSelector(net, rule="1se")
