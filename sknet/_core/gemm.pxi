@@ -385,6 +385,7 @@ cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:
 
 
 cdef double sum_of_extreme_squares(Py_ssize_t n, const real_t* W) noexcept nogil:
+    """In double all the way."""
     cdef double[SQUARES] sums
     cdef double total = 0
     cdef Py_ssize_t i, lane, strip
