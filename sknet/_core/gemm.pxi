@@ -61,7 +61,7 @@ cdef enum:
     LARGE = 32768  # numbers of a matrix that is worth fetching ahead
     STRIP = 64     # sums in double that run side by side
     SQUARES = 32   # sums that run side by side
-    PART = 512     # numbers that so many sums may add up without double
+    PART = 512     # numbers that so many of them may add up without double
 
 
 cdef inline Py_ssize_t n_panels(Py_ssize_t m) noexcept nogil:
