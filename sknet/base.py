@@ -42,7 +42,7 @@ LEARNED = (
     "best_validation_score_", "start_seeds_", "start_scores_", "start_histories_", "estimators_",
     "residual_std_", "feature_importances_", "_fitted_model", "_progress", "_calibration",
 )  # fmt: skip
-NARROW = 32  # hidden units up to which an epoch takes little longer than reading X
+NARROW = 128  # hidden units up to which reading X once more is a hundredth of an epoch, or more
 
 
 class BaseNetwork(
@@ -239,7 +239,7 @@ class BaseNetwork(
 
         Looking for NaN and infinity in X may be left to the first epoch, since they cannot hide
         there: whatever the activation, the weights of their column become non-finite too. Where an
-        epoch takes little longer than reading X once, that is soon enough.
+        epoch is short beside reading X once, that is soon enough.
         """
         dtypes = FLOATS if self.dtype == "auto" else [np.dtype(self.dtype)]
         is_ready = is_taken_as_it_is(X, dtypes)
@@ -247,6 +247,7 @@ class BaseNetwork(
             is_ready
             and not self._is_lbfgs
             and sum(sizes) <= NARROW
+            and not self.frozen_layers  # a saturated unit hides an infinity from the layers behind
             and not self.early_stopping  # sets rows aside, which no epoch sees
             and sample_weight is None  # nor rows of weight 0
             and getattr(self, "class_weight", None) is None

@@ -199,7 +199,7 @@ def test_non_finite(bad, solver):
 
 
 @pytest.mark.parametrize("activation", NAMED["activation"])
-@pytest.mark.parametrize("sizes", [(), (3,), (2, 2), (40,)])
+@pytest.mark.parametrize("sizes", [(), (3,), (2, 2), (40,), (200,)])
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_non_finite_values_cannot_hide(activation, sizes, solver, capsys):
     """Units saturate and cut off; a NaN in any row is found all the same, before a word is said."""
@@ -215,6 +215,16 @@ def test_non_finite_values_cannot_hide(activation, sizes, solver, capsys):
                 with pytest.raises(ValueError, match=f"^Input X contains {says}"):
                     estimator.fit(spoiled(X, bad, where).astype(dtype), y)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("activation", ["tanh", "logistic", "relu"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_values_cannot_hide_before_a_frozen_layer(activation, bad):
+    """Units that saturate make something finite of an infinity."""
+    says = "NaN" if np.isnan(bad) else "infinity"
+    for estimator, y in estimators(activation=activation, frozen_layers=["hidden_0"]):
+        with pytest.raises(ValueError, match=f"^Input X contains {says}"):
+            estimator.fit(spoiled(X, bad), y)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
