@@ -6,7 +6,8 @@ First the workloads of bench_training on one thread and on all, and as many fits
 are processors, each on one thread and with data of its own. Those hand nothing to each other: what
 the processors bring to them is the limit for the threads of one fit. Then networks and mini-batches
 of many sizes: n_threads=None against the better of one and all. Since a few percent are asked
-about, there are three times as many turns as asked for.
+about, there are three times as many turns as asked for, and a turn of these fits of a few
+milliseconds is ten of them.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from bench_training import WORKLOADS
 from common import Report, in_turns, n_cpus, parser, ratio
 from peers import Workload, make_sknet
 
+REPEATS = 10  # of the small fits, in a turn
 ASKED = {0: 1.7, 2: 1.7, 3: 1.7}  # of the workloads, all threads over one
 CHOICES = [
     Workload(4_000, n_features, (width,), 2, batch_size, "adam", 1)
@@ -36,16 +38,26 @@ def side_by_side(workload):
     return run
 
 
-def measure(workload, turns, limits=False):
-    """Seconds per fit, {name: (turns,)}, in turns; with limits those side by side, too.
+def repeated(fit):
+    def run():
+        for _ in range(REPEATS):
+            fit()
+
+    return run
+
+
+def measure(workload, turns, is_small):
+    """Seconds per fit, {name: (turns,)}, in turns; of larger ones those side by side, too.
 
     In one process, unlike a competition of libraries: sknet's threads end with the fit, and two
     processes that run the same code may differ by more than 5 % for as long as they live.
     """
     numbers = {"one": 1, "all": n_cpus(), "chosen": None}
     fits = {name: make_sknet(workload, "float32", number) for name, number in numbers.items()}
-    if limits:
-        fits["side by side"] = side_by_side(workload)
+    if is_small:
+        calls = [repeated(fit) for fit in fits.values()]
+        return dict(zip(fits, in_turns(calls, turns) / REPEATS, strict=True))
+    fits["side by side"] = side_by_side(workload)
     return dict(zip(fits, in_turns(fits.values(), turns), strict=True))
 
 
@@ -59,12 +71,12 @@ def main():
     )  # fmt: skip
     workloads = [workload for workload, *_ in WORKLOADS] + CHOICES
     for i, workload in enumerate(workloads):
-        limits = i < len(WORKLOADS)
-        seconds = measure(workload, 3 * arguments.turns, limits)
+        is_small = i >= len(WORKLOADS)
+        seconds = measure(workload, 3 * arguments.turns, is_small)
         one, every, chosen = seconds["one"], seconds["all"], seconds["chosen"]
         better = one if np.median(one) < np.median(every) else every
         asked = f" ({ASKED[i]})" if i in ASKED else ""
-        limit = f"{n_cpus() * ratio(one, seconds['side by side']):.2f}" if limits else ""
+        limit = f"{n_cpus() * ratio(one, seconds['side by side']):.2f}" if not is_small else ""
         report.row(
             workload, *(f"{np.median(times) * 1e3:.2f}" for times in (one, every, chosen)),
             f"{ratio(one, every):.2f}{asked}", limit, f"{ratio(better, chosen):.2f} (0.95)",
