@@ -16,6 +16,7 @@ import numpy as np
 
 include "real.pxi"
 include "gemm.pxi"
+include "sums.pxi"
 include "team.pxi"
 include "finite.pxi"
 include "random.pxi"

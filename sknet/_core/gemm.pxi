@@ -60,8 +60,6 @@ cdef extern from "panel.h" nogil:
 cdef enum:
     LARGE = 32768  # numbers of a matrix that is worth fetching ahead
     STRIP = 64     # sums in double that run side by side
-    SQUARES = 32   # sums that run side by side
-    PART = 512     # numbers that so many of them may add up without double
 
 
 cdef inline Py_ssize_t n_panels(Py_ssize_t m) noexcept nogil:
@@ -322,80 +320,3 @@ cdef inline void pack_groups(
                 x = row_of(X, k, numbers, p)
                 for j in range(columns):
                     group[p * columns + j] = x[column + j] if column + j < k else 1
-
-
-cdef double sum_of_sizes(Py_ssize_t n, const real_t* W) noexcept nogil:
-    """|W|_1, with as many running sums as a vector has room for."""
-    cdef double[SQUARES] sums
-    cdef double total = 0
-    cdef Py_ssize_t i, lane
-    memset(sums, 0, sizeof(sums))
-    for i in range(n // SQUARES):
-        for lane in range(SQUARES):
-            sums[lane] += real_abs(W[i * SQUARES + lane])
-    for lane in range(SQUARES):
-        total += sums[lane]
-    for i in range(n // SQUARES * SQUARES, n):
-        total += real_abs(W[i])
-    return total
-
-
-cdef inline real_t sum_by_halves(real_t* sums) noexcept nogil:
-    """Of SQUARES numbers, which are overwritten."""
-    cdef Py_ssize_t lane
-    for lane in range(16):
-        sums[lane] += sums[lane + 16]
-    for lane in range(8):
-        sums[lane] += sums[lane + 8]
-    for lane in range(4):
-        sums[lane] += sums[lane + 4]
-    return (sums[0] + sums[2]) + (sums[1] + sums[3])
-
-
-cdef inline const real_t* last_strip(
-    Py_ssize_t n, const real_t* W, real_t* room
-) noexcept nogil:
-    """The last n % SQUARES numbers of W, with zeros behind them, in `room`."""
-    memset(room, 0, SQUARES * sizeof(real_t))
-    copy_few(SQUARES // 2, n % SQUARES, W + n // SQUARES * SQUARES, room)
-    return room
-
-
-cdef inline void add_squares(const real_t* W, real_t* sums) noexcept nogil:
-    cdef Py_ssize_t lane
-    for lane in range(SQUARES):
-        sums[lane] += W[lane] * W[lane]
-
-
-cdef double sum_of_squares(Py_ssize_t n, const real_t* W) noexcept nogil:
-    """In double only where squares may be too large or too small without."""
-    cdef real_t[SQUARES] sums
-    cdef real_t[SQUARES] last
-    cdef double total = 0
-    cdef Py_ssize_t part, end, strip
-    for part in range((n + PART - 1) // PART):
-        end = min((part + 1) * PART, n)
-        memset(sums, 0, sizeof(sums))
-        for strip in range(part * PART // SQUARES, end // SQUARES):
-            add_squares(W + strip * SQUARES, sums)
-        if end % SQUARES:
-            add_squares(last_strip(n, W, last), sums)
-        total += sum_by_halves(sums)
-    return total if 1e-25 < total < 1e30 else sum_of_extreme_squares(n, W)
-
-
-cdef double sum_of_extreme_squares(Py_ssize_t n, const real_t* W) noexcept nogil:
-    """In double all the way."""
-    cdef double[SQUARES] sums
-    cdef double total = 0
-    cdef Py_ssize_t i, lane, strip
-    memset(sums, 0, sizeof(sums))
-    for strip in range(n // SQUARES):
-        for lane in range(SQUARES):
-            i = strip * SQUARES + lane
-            sums[lane] += <double> W[i] * W[i]
-    for i in range(n // SQUARES * SQUARES, n):
-        total += <double> W[i] * W[i]
-    for lane in range(SQUARES):
-        total += sums[lane]
-    return total

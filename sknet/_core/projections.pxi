@@ -5,40 +5,6 @@ cdef enum:
     MOST_PASSES = 100     # in search of a level: it needs a handful
 
 
-cdef inline void add_excesses(
-    const real_t* W, real_t level, real_t* sums, real_t* counts
-) noexcept nogil:
-    """Adds to each of SQUARES sums by how much a weight is above the level, and whether it is."""
-    cdef Py_ssize_t lane
-    cdef real_t over
-    for lane in range(SQUARES):
-        over = real_abs(W[lane]) - level
-        sums[lane] += over if over > 0 else 0
-        counts[lane] += 1 if over > 0 else 0
-
-
-cdef double excess_over(
-    Py_ssize_t n, const real_t* W, real_t level, Py_ssize_t* n_above
-) noexcept nogil:
-    """The sum of (|W_i| - level)_+, level >= 0; adds to n_above how many are above it."""
-    cdef real_t[SQUARES] sums
-    cdef real_t[SQUARES] counts
-    cdef real_t[SQUARES] last
-    cdef double total = 0
-    cdef Py_ssize_t part, end, strip
-    for part in range((n + PART - 1) // PART):
-        end = min((part + 1) * PART, n)
-        memset(sums, 0, sizeof(sums))
-        memset(counts, 0, sizeof(counts))
-        for strip in range(part * PART // SQUARES, end // SQUARES):
-            add_excesses(W + strip * SQUARES, level, sums, counts)
-        if end % SQUARES:  # its zeros are not above any level
-            add_excesses(last_strip(n, W, last), level, sums, counts)
-        total += sum_by_halves(sums)
-        n_above[0] += <Py_ssize_t> sum_by_halves(counts)
-    return total
-
-
 cdef class Projection:
     """Puts weights back where they may be. Pieces of the work have no weight in common.
 
