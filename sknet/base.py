@@ -1,7 +1,6 @@
 """What MLPClassifier and MLPRegressor share: fit and partial_fit."""
 
 import math
-import warnings
 from typing import Self
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from sknet import _core
 from sknet.callbacks import CallbackSupportMixin, FitTasks
-from sknet.ending import CALLER, Ending, divergence_error, report
+from sknet.ending import Ending, divergence_error, report
 from sknet.explorers import explore
 from sknet.gradients import GradientsMixin
 from sknet.layers import mlp
@@ -33,6 +32,7 @@ from sknet.task import Task, TrainingOptions
 from sknet.training import fit_lbfgs, fit_minibatch
 from sknet.typing import ArrayLike, MatrixLike
 from sknet.validation import ValidationMixin
+from sknet.warning import warn
 
 __all__ = ["BaseNetwork"]
 
@@ -400,10 +400,9 @@ class BaseNetwork(
         n_samples = rows.X.shape[0]
         batch_size = min(200 if self.batch_size == "auto" else self.batch_size, n_samples)
         if self.batch_size != "auto" and self.batch_size > n_samples and not self._is_lbfgs:
-            warnings.warn(
+            warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                f"clipped: batch_size={self.batch_size}, n_samples={n_samples}.",
-                stacklevel=CALLER + 1,
+                f"clipped: batch_size={self.batch_size}, n_samples={n_samples}."
             )
         if self.normalization == "batch" and batch_size < 2:
             raise ValueError(

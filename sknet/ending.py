@@ -1,6 +1,5 @@
 """What the end of a fit has to be said about: warnings and errors."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +7,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 
 from sknet.diagnosis import diagnose, is_constant, unscaled_column
+from sknet.warning import warn
 
-__all__ = ["CALLER", "Ending", "divergence_error", "report"]
-
-CALLER = 6  # frames from a warning up to the user's call, through _fit and what fit is wrapped in
+__all__ = ["Ending", "divergence_error", "report"]
 
 
 @dataclass(frozen=True)
@@ -53,59 +51,54 @@ def report(ending, task):
     """
     estimator, reason, X = ending.estimator, ending.reason, task.rows.X
     if ending.n_diverged:
-        warnings.warn(
+        warn(
             f"{ending.n_diverged} of {ending.n_starts} starts diverged and are left "
             f"out. {_divergence_message(estimator, X)}",
             ConvergenceWarning,
-            stacklevel=CALLER,
         )
     if reason == "diverged":
-        warnings.warn(
+        warn(
             f"{_divergence_message(estimator, X)} Training ended after epoch {estimator.n_iter_}; "
             "the parameters with the best validation score are kept.",
             ConvergenceWarning,
-            stacklevel=CALLER,
         )
     elif reason == "interrupted":
-        warnings.warn(
-            "Training interrupted by user. The best parameters so far are kept.",
-            stacklevel=CALLER,
-        )
+        warn("Training interrupted by user. The best parameters so far are kept.")
     elif task.incremental:
         return
     elif reason == "max_epochs" and not task.options.learning_rate.needs_end:
-        _warn(
+        _warn_of_training(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet.",
             estimator,
             X,
         )
     elif reason == "max_time":
-        _warn(
+        _warn_of_training(
             f"max_time={estimator.max_time} seconds were over after {estimator.n_iter_} epochs, "
             "and the optimization hasn't converged yet.",
             estimator,
             X,
         )
     elif reason == "limit":
-        _warn(
+        _warn_of_training(
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s): {ending.message}. "
             "Increase max_iter or max_fun, or scale the data.",
             estimator,
             X,
         )
     elif reason in ("converged", "max_epochs") and is_constant(estimator._model(), X):
-        _warn(
+        _warn_of_training(
             "Training has ended with a network whose outputs are the same for all rows.",
             estimator,
             X,
         )
 
 
-def _warn(text, estimator, X):
+def _warn_of_training(text, estimator, X):
     """A ConvergenceWarning with what may be the matter."""
     reasons = diagnose(estimator, X, estimator._model(), estimator.history_)
-    warnings.warn(" ".join([text, *reasons]), ConvergenceWarning, stacklevel=CALLER + 1)
+    warn(" ".join([text, *reasons]), ConvergenceWarning)
 
 
 def divergence_error(estimator, X):

@@ -284,5 +284,7 @@ def test_wrong_estimators():
 def test_a_gap_is_told(monkeypatch):
     monkeypatch.setattr(sys.modules["sknet.inspection.attributions"], "MOST_STEPS", 1)
     net = fitted(hidden_layer_sizes=(50,), max_iter=500)
-    with pytest.warns(UserWarning, match="do not sum to the difference of the outputs: off by"):
+    told = "do not sum to the difference of the outputs: off by"
+    with pytest.warns(UserWarning, match=told) as warned:
         attributions(net, 5 * X, n_steps=1)
+    assert warned[0].filename == __file__

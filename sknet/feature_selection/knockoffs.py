@@ -1,7 +1,6 @@
 """KnockoffSelector: features that stand out from copies of theirs which know nothing of y."""
 
 import copy
-import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -17,6 +16,7 @@ from sknet.methods import fitting
 from sknet.rows import FLOATS
 from sknet.threads import single_threaded_blas
 from sknet.typing import ArrayLike, MatrixLike
+from sknet.warning import warn
 
 __all__ = ["KnockoffSelector"]
 
@@ -167,10 +167,9 @@ class KnockoffSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         self.n_features_ = int(self.support_.sum())
         if not self.n_features_:
             least = int(np.ceil(1 / self.fdr - 1e-9))
-            warnings.warn(
+            warn(
                 f"No features were selected: fdr={self.fdr} takes at least {least} that stand out "
-                f"from their knockoffs, X has {X.shape[1]} columns.",
-                stacklevel=4,
+                f"from their knockoffs, X has {X.shape[1]} columns."
             )
         return self
 

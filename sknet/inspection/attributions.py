@@ -1,6 +1,5 @@
 """Attributions: how much each column contributes to the output of a network, row by row."""
 
-import warnings
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Literal, Self
@@ -16,6 +15,7 @@ from sknet.base import BaseNetwork
 from sknet.inspection.columns import origins
 from sknet.inspection.multipliers import multipliers
 from sknet.typing import ArrayLike, MatrixLike
+from sknet.warning import warn
 
 __all__ = ["Attributions", "attributions"]
 
@@ -214,10 +214,9 @@ def attributions(
             values = _integrated_gradients(network, rows, bases, seeds, n_steps, differences)
         gap = _gaps(values, differences).max(initial=0)
         if gap > TOLERANCE:
-            warnings.warn(
+            warn(
                 f"The values do not sum to the difference of the outputs: off by {gap:.2g} of the "
-                "range. Give more n_steps.",
-                stacklevel=2,
+                "range. Give more n_steps."
             )
     single = seeds.shape[1] == 1
     return Attributions(
