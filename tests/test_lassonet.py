@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sknet import MLPClassifier, MLPRegressor
 from sknet.feature_selection import LassoNetSelector
 from sknet.feature_selection import path as path_module
+from sknet.optimizers import AdamW
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -199,6 +201,42 @@ def test_a_learning_rate_that_diverges_is_halved():
     fitted = selector(path_learning_rate=1e3).fit(100 * X, 100 * NUMBERS)
     assert fitted.path_["n_features"][-1] == 0
     assert np.isfinite(fitted.path_["coef_norm"]).all()
+
+
+@pytest.mark.parametrize("solver", ["adam", AdamW(weight_decay=0.1)])
+def test_weights_decay_before_the_path_but_not_along_it(solver, monkeypatch):
+    decays = []
+
+    def noted(model, optimizer, loss, data, progress, options, *rest):
+        decays.append(options.weight_decay)
+        return fit_minibatch(model, optimizer, loss, data, progress, options, *rest)
+
+    fit_minibatch = path_module.fit_minibatch
+    monkeypatch.setattr(path_module, "fit_minibatch", noted)
+    decay = 0.1 if solver == "adam" else None
+    selector(regressor(solver=solver, weight_decay=decay)).fit(X, NUMBERS)
+    assert decays[0] == 0.1
+    assert set(decays[1:]) == {0.0}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weak_features_outlast_irrelevant_ones(seed):
+    """With strong decay, too: along the path it would shrink their weights to nothing."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(600, 10))
+    numbers = 2 * rows[:, 4] + 0.5 * rows[:, 2] * rows[:, 7] + 0.2 * rng.normal(size=600)
+    net = regressor(solver="adamw", weight_decay=0.3, learning_rate_init=0.01)
+    assert chosen(selector(net).fit(rows, numbers)) == [2, 4, 7]
+
+
+def test_warnings_point_at_the_call():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        selector(regressor(solver="adam", max_iter=2), 1).fit(X, NUMBERS)
+        selector(n_features_to_select=1, groups=[[0, 1], [*range(2, 8)]]).fit(X, NUMBERS)
+    texts = [str(warning.message)[:20] for warning in caught]
+    assert texts == ["Stochastic Optimizer", "No features were sel"]
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 @pytest.mark.parametrize("how", ["auto", 3])

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import warnings
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -23,6 +22,7 @@ from sknet.rows import FLOATS, columns
 from sknet.side_by_side import side_by_side
 from sknet.threads import available_threads
 from sknet.typing import ArrayLike, MatrixLike
+from sknet.warning import warn
 
 __all__ = ["LassoNetSelector"]
 
@@ -53,11 +53,12 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     ----------
     estimator : MLPClassifier or MLPRegressor
         The network: its loss, hidden layers, batch size, regularisation, random_state and so on.
-        Before the path it is trained with all features, as its solver, `max_iter`,
-        `early_stopping` and so on say; along the path the rate and the number of epochs are
-        those below. `n_starts`, `combine` and `averaging` count only when `estimator_` is fitted.
-        It must do without `normalization`, which would undo what the penalty takes off the weights
-        of hidden units, and without given weights (`coefs_init`, `frozen_layers`).
+        Before the path it is trained with all features, as its solver, `max_iter`, `early_stopping`
+        and so on say; along the path the rate and the number of epochs are those below, and there
+        is no `weight_decay`, which would take out weak features before the penalty does.
+        `n_starts`, `combine` and `averaging` count only when `estimator_` is fitted. It must do
+        without `normalization`, which would undo what the penalty takes off the weights of hidden
+        units, and without given weights (`coefs_init`, `frozen_layers`).
     n_features_to_select : "auto", int or float, default="auto"
         How many features to choose; a float between 0 and 1 is a part of them. "auto" compares
         numbers of features by cross-validation: in each fold there is a path of its own, and
@@ -235,7 +236,7 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
             self.estimator_ = clone(self.estimator).fit(chosen, y, sample_weight)
         else:
             self.estimator_ = None
-            warnings.warn(f"No features were selected: {reason}.", stacklevel=4)
+            warn(f"No features were selected: {reason}.")
         return self
 
     def _number_asked_for(self, n_features):

@@ -118,6 +118,7 @@ class _Path:
             learning_rate=Constant(),
             max_iter=math.ceil(options.path_updates / self._n_batches),
             max_time=math.inf,
+            weight_decay=0.0,  # it would take out weak features before their turn
             n_iter_no_change=math.inf,
             verbose=False,
         )
