@@ -212,7 +212,8 @@ def test_seldom_chooses_anything_where_nothing_matters():
 
 
 def test_nothing_chosen_is_warned_of():
-    with pytest.warns(UserWarning, match="No features were selected: fdr=0.01 takes at least 100") as warned:
+    told = "No features were selected: fdr=0.01 takes at least 100"
+    with pytest.warns(UserWarning, match=told) as warned:
         fitted = fit(fdr=0.01)
     assert warned[0].filename == __file__
     assert fitted.n_features_ == 0
