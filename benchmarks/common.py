@@ -160,9 +160,18 @@ class Report:
             self.say(str(HOST))
         if self.save:
             RESULTS.mkdir(exist_ok=True)
-            path = RESULTS / f"{datetime.date.today()}_{self.name}.md"
+            path = _unused(RESULTS / f"{datetime.date.today()}_{self.name}.md")
             path.write_text("\n".join(self.lines) + "\n")
             print(f"\nsaved as {path}", file=sys.stderr)
+
+
+def _unused(path):
+    """The path, with a number in its name if there is such a file: a table is never lost."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}_{number}")
+    return free
 
 
 def n_cpus():

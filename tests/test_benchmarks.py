@@ -32,6 +32,18 @@ def test_a_failing_competitor_is_told_by_its_error(load):
         common.compete({"the product": (common.gemm, ("no-such-dtype", 2))}, turns=1)
 
 
+def test_saved_tables_stay(load, monkeypatch, tmp_path):
+    common = load("common")
+    monkeypatch.setattr(common, "RESULTS", tmp_path)
+    for number in range(3):
+        report = common.Report("bench_nothing", [], save=True)
+        report.say(f"run {number}")
+        report.close()
+    texts = {path.name[11:]: path.read_text() for path in tmp_path.iterdir()}
+    assert sorted(texts) == ["bench_nothing.md", "bench_nothing_2.md", "bench_nothing_3.md"]
+    assert all("run 1" in text for name, text in texts.items() if "_2" in name)
+
+
 def test_turns_wait_for_a_quiet_host(load, monkeypatch):
     host = load("host")
     now = [0.0]

@@ -34,7 +34,7 @@ cdef inline void add_excesses(
     cdef real_t over
     for lane in range(SUMS):
         over = real_abs(W[lane]) - level
-        sums[lane] += over if over > 0 else 0
+        sums[lane] += 0 if over <= 0 else over  # NaN comes through
         counts[lane] += 1 if over > 0 else 0
 
 

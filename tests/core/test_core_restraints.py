@@ -33,6 +33,16 @@ def test_l1_of_many_weights(core, n_columns):
     close(core, run.results[0][1], 3.0 * np.abs(params[: 9 * n_columns]).sum(), scale=10)
 
 
+@pytest.mark.parametrize("i", [0, 35])
+def test_l1_of_nan(core, i):
+    network = core.Network([core.Dense(4, 9)])
+    params = np.ones(network.n_params)
+    params[i] = np.nan
+    loss = core.LOSSES["squared_error"](9)
+    run = train(core, network, loss, np.ones((8, 4)), np.ones((8, 9)), params=params, l1=3.0)
+    assert np.isnan(run.results[0][1])
+
+
 @pytest.mark.parametrize("clip_norm", [0.3, 1.0, 1e6])
 def test_clip_norm(core, clip_norm):
     """A longer gradient, penalties included, is scaled down; a shorter one is left alone."""
