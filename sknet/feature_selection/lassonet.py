@@ -54,7 +54,7 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     estimator : MLPClassifier or MLPRegressor
         The network: its loss, hidden layers, batch size, regularisation, random_state and so on.
         Before the path it is trained with all features, as its solver, `max_iter`, `early_stopping`
-        and so on say; along the path the rate and the number of epochs are those below, and there
+        and so on say; along the path the rate and the mini-batches are those below, and there
         is no `weight_decay`, which would take out weak features before the penalty does.
         `n_starts`, `combine` and `averaging` count only when `estimator_` is fitted. It must do
         without `normalization`, which would undo what the penalty takes off the weights of hidden
@@ -85,7 +85,8 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     path_learning_rate : float, default=0.03
         Of the gradient descent with momentum 0.9 along the path. Where that diverges, it is halved.
     path_updates : int, default=100
-        Mini-batches of training with each penalty, made up to whole epochs.
+        Mini-batches of training with each penalty, made up to whole epochs. They have 200 rows at
+        the least, if there are so many: in smaller ones chance brings irrelevant features back.
 
     Attributes
     ----------

@@ -19,6 +19,7 @@ __all__ = ["PathOptions", "Step", "walk"]
 
 MOST_STEPS = 100_000  # of a path, which ends long before
 MOMENTUM = 0.9
+LEAST_BATCH = 200  # rows: in smaller mini-batches chance keeps features in and throws them out
 DIVERGED = 10  # times the loss before the path, or of raw outputs of 0
 MOST_HALVINGS = 50  # of the learning rate
 WORTH_WHILE = 0.95  # part of the features to which a network is narrowed, or less
@@ -111,10 +112,13 @@ class _Path:
         self._was_absent = np.zeros(len(self._present), bool)
         self._optimizer = SGD(MOMENTUM, nesterov=False).compiled(self._model.core)
         self._learning_rate = options.path_learning_rate
-        self._n_batches = math.ceil(len(task.rows.y) / task.options.batch_size)
+        n_samples = len(task.rows.y)
+        batch_size = max(task.options.batch_size, min(LEAST_BATCH, n_samples))
+        self._n_batches = math.ceil(n_samples / batch_size)
         self._training = replace(
             task.options,
             averaging=None,
+            batch_size=batch_size,
             learning_rate=Constant(),
             max_iter=math.ceil(options.path_updates / self._n_batches),
             max_time=math.inf,
