@@ -74,8 +74,7 @@ def _by_columns(bounds):
 
 def _some_rows(X, most):
     """Rows from all over X, dense unless they are very wide."""
-    n = X.shape[0]
-    rows = X if n <= most else X[np.arange(most) * n // most]
+    rows = X[:: -(-X.shape[0] // most)]
     if sparse.issparse(rows):
         return rows.toarray() if X.shape[1] <= WIDEST else rows
     return np.ascontiguousarray(rows)

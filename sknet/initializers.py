@@ -4,6 +4,8 @@ Each takes a numpy.random.Generator and the array `coef` (n_in, n_out), which it
 Intercepts begin at zero, but with "auto".
 """
 
+import math
+
 import numpy as np
 
 from sknet.threads import single_threaded_blas
@@ -38,36 +40,36 @@ def auto(rng, coef, intercept, activation):
     sqrt(2 / (n_in + n_out)).
     """
     factor = 2.0 if activation == "logistic" else 6.0
-    bound = np.sqrt(factor / sum(coef.shape))
+    bound = math.sqrt(factor / sum(coef.shape))
     coef[...] = rng.uniform(-bound, bound, coef.shape)
     intercept[...] = rng.uniform(-bound, bound, intercept.shape)
 
 
 def glorot_uniform(rng, coef):
     """Uniform in +-sqrt(6 / (n_in + n_out)): Glorot and Bengio, AISTATS 2010, equation 16."""
-    bound = np.sqrt(6 / sum(coef.shape))
+    bound = math.sqrt(6 / sum(coef.shape))
     coef[...] = rng.uniform(-bound, bound, coef.shape)
 
 
 def glorot_normal(rng, coef):
     """Normal of variance 2 / (n_in + n_out): their equation 12."""
-    coef[...] = rng.normal(scale=np.sqrt(2 / sum(coef.shape)), size=coef.shape)
+    coef[...] = rng.normal(scale=math.sqrt(2 / sum(coef.shape)), size=coef.shape)
 
 
 def he_uniform(rng, coef):
     """Uniform in +-sqrt(6 / n_in): the variance of he_normal."""
-    bound = np.sqrt(6 / coef.shape[0])
+    bound = math.sqrt(6 / coef.shape[0])
     coef[...] = rng.uniform(-bound, bound, coef.shape)
 
 
 def he_normal(rng, coef):
     """Normal of variance 2 / n_in, for relu: He et al., ICCV 2015, equation 10."""
-    coef[...] = rng.normal(scale=np.sqrt(2 / coef.shape[0]), size=coef.shape)
+    coef[...] = rng.normal(scale=math.sqrt(2 / coef.shape[0]), size=coef.shape)
 
 
 def lecun_normal(rng, coef):
     """Normal of variance 1 / n_in, for selu: LeCun et al., "Efficient backprop", 1998."""
-    coef[...] = rng.normal(scale=np.sqrt(1 / coef.shape[0]), size=coef.shape)
+    coef[...] = rng.normal(scale=math.sqrt(1 / coef.shape[0]), size=coef.shape)
 
 
 def orthogonal(rng, coef):

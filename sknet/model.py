@@ -63,7 +63,7 @@ class Model:
             if isinstance(layer, self.core.Dense):
                 self.coefs.append(numbers[: layer.n_weights].reshape(n, layer.n_out))
                 self.intercepts.append(numbers[layer.n_weights :])
-            elif isinstance(layer, self.core.LayerNorm | self.core.BatchNorm):
+            elif isinstance(layer, (self.core.LayerNorm, self.core.BatchNorm)):
                 arrays = {"scale": numbers[:n], "shift": numbers[n:]}
                 if layer.n_state:
                     arrays |= {"mean": state[:n], "variance": state[n:]}

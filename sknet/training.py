@@ -78,6 +78,7 @@ def _train_epochs(team, trainer, model, loss, progress, options, monitor):
     """Epoch by epoch, as long as there is reason to go on; returns why it ends."""
     data, epoch = trainer.data, 0
     epoch_products = model.training_products * data.n_samples
+    is_watched, reacts = monitor.watches_epochs, options.learning_rate.reacts
     while epoch < options.max_iter:
         if monitor.is_halted:
             return "interrupted"
@@ -107,17 +108,18 @@ def _train_epochs(team, trainer, model, loss, progress, options, monitor):
                 if options.averaging is not None:
                     done = epoch / options.max_iter
                     options.averaging.note_epoch(progress, model.params, done)
-                shown = model
-                if monitor.watches_epochs:
+                shown, score = model, None
+                if is_watched:
                     shown = _shown(team, model, loss, data, progress, options)
-                score = monitor.score(shown)
+                    score = monitor.score(shown)
                 if options.verbose and score is not None:
                     print(f"{options.label}Validation score: {score:f}")
                 deciding = score if monitor.score_decides else None
                 is_best = progress.patience.update(mean_loss, deciding, options.tol)
                 if is_best and monitor.score_decides:
                     progress.keep_best(shown)
-                _reduce_on_plateau(progress, options, mean_loss, deciding)
+                if reacts:
+                    _reduce_on_plateau(progress, options, mean_loss, deciding)
                 if monitor.end_epoch(shown, mean_loss):
                     return "stopped"
                 if not math.isfinite(mean_loss):

@@ -5,8 +5,6 @@ import warnings
 
 __all__ = ["warn"]
 
-OURS = ("sknet", "sklearn.base")  # the latter wraps each fit
-
 
 def warn(message, category=UserWarning):
     """Warns at the nearest line outside of this package, however many calls lie between."""
@@ -18,4 +16,4 @@ def warn(message, category=UserWarning):
 
 def _is_ours(frame):
     name = frame.f_globals.get("__name__", "")
-    return any(name == ours or name.startswith(f"{ours}.") for ours in OURS)
+    return name.partition(".")[0] == "sknet" or name == "sklearn.base"  # which wraps each fit

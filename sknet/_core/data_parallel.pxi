@@ -24,7 +24,7 @@ cdef class DataParallel(Scheme):
     cdef real_t* input_gradient
     cdef real_t* gathered[3]  # X, y, weight of the mini-batch
     cdef real_t[:, :] scratch  # (size, ...) one row per worker
-    cdef const Py_ssize_t[::1] tile_shares  # (size + 1) where each worker's tiles begin
+    cdef const Py_ssize_t[::1] tile_shares  # (size + 1) where each worker's tiles begin; for teams
     cdef double clip_norm
     cdef real_t* gradient      # (n_params), to be clipped
     cdef double[::1] squares   # (n_tiles) of the gradient
@@ -73,7 +73,7 @@ cdef class DataParallel(Scheme):
     cdef start(self, int size):
         if self.scratch is None or self.scratch.shape[0] < size:
             self.scratch = empty(size, self.trainee.n_scratch)
-        if self.tile_shares is None or self.tile_shares.shape[0] != size + 1:
+        if size > 1 and (self.tile_shares is None or self.tile_shares.shape[0] != size + 1):
             self.tile_shares = self.share_tiles(size)
 
     cdef share_tiles(self, int size):

@@ -37,6 +37,8 @@ cdef class SilentUnits(Passage):
 
     def result(self):
         """Per step, (n_out,): True for those that are 0."""
-        but_last = self.network.layers[: self.network.n_steps - 1]
-        ends = np.cumsum([layer.n_out for layer in but_last], dtype=np.intp)
-        return np.split(~np.any(self.speaks, axis=0), ends)
+        silent, units, first = ~np.any(self.speaks, axis=0), [], 0
+        for layer in self.network.layers:
+            units.append(silent[first : first + layer.n_out])
+            first += layer.n_out
+        return units

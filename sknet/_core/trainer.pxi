@@ -189,7 +189,10 @@ cdef class Trainer(Job):
 
         That is the gradient of the loss and the penalty, as the optimizer sees it.
         """
-        return np.sqrt(np.sum(self.squares, axis=1) / self.n_batches).tolist()
+        return [
+            sqrt(sum_in_order(self.squares[epoch]) / self.n_batches)
+            for epoch in range(self.n_epochs)
+        ]
 
     cdef inline double epoch_loss(self, Py_ssize_t epoch) noexcept nogil:
         return sum_in_order(self.losses[epoch]) * self.loss.value_scale
