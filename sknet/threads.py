@@ -79,8 +79,8 @@ class Team:
     def __init__(self, n_threads, work, total=math.inf, most=sys.maxsize, kind=None):
         self._n_threads = None if n_threads is None else min(n_threads, most)
         self._worth_while = min(worth_while(work, total), most)
-        may_be_one = n_threads is None and self._worth_while > 1 and kind is not None
-        self._finding = _finding(kind) if may_be_one else None
+        tries = n_threads is None and self._worth_while > 1 and kind is not None
+        self._finding = _finding(kind) if tries else None
         self._helpers = []
         self._done = queue.SimpleQueue()
 

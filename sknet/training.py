@@ -78,7 +78,8 @@ def _train_epochs(team, trainer, model, loss, progress, options, monitor):
     """Epoch by epoch, as long as there is reason to go on; returns why it ends."""
     data, epoch = trainer.data, 0
     epoch_products = model.training_products * data.n_samples
-    is_watched, reacts = monitor.watches_epochs, options.learning_rate.reacts
+    is_watched = monitor.watches_epochs
+    looks_for_plateau = isinstance(options.learning_rate, ReduceOnPlateau)
     while epoch < options.max_iter:
         if monitor.is_halted:
             return "interrupted"
@@ -118,7 +119,7 @@ def _train_epochs(team, trainer, model, loss, progress, options, monitor):
                 is_best = progress.patience.update(mean_loss, deciding, options.tol)
                 if is_best and monitor.score_decides:
                     progress.keep_best(shown)
-                if reacts:
+                if looks_for_plateau:
                     _reduce_on_plateau(progress, options, mean_loss, deciding)
                 if monitor.end_epoch(shown, mean_loss):
                     return "stopped"
@@ -231,10 +232,8 @@ def _rates(trainer, progress, options, first, n_epochs):
 
 
 def _reduce_on_plateau(progress, options, mean_loss, score):
-    """Reduces the learning rate where ReduceOnPlateau asks for it."""
+    """Reduces the learning rate where the schedule, ReduceOnPlateau, asks for it."""
     schedule, plateau = options.learning_rate, progress.plateau
-    if not isinstance(schedule, ReduceOnPlateau):
-        return
     plateau.update(mean_loss, score, options.tol)
     learning_rate = options.learning_rate_init * progress.reduction
     if plateau.n_bad_epochs >= schedule.patience and learning_rate > schedule.lowest:
