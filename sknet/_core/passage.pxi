@@ -121,6 +121,7 @@ cdef class Passage(Job):
     cdef void run(self, int rank) noexcept nogil:
         cdef Workspace ws = self.workspace
         cdef Py_ssize_t turn, first
+        cdef ahead_t next_block  # of this worker, most likely
         cdef real_t* gathered = self.lay_out(&ws, &self.scratch[rank, 0])
         if ws.shared != NULL and self.prepare(rank):
             return
@@ -139,6 +140,8 @@ cdef class Passage(Job):
                 ws.numbers = &self.rows[first]
             else:
                 ws.X = self.data.X + first * self.data.n_features
+                next_block = self.data.rows_ahead(NULL, first + ws.n, self.block_rows)
+                ws.ahead = &next_block
             self.pass_block(&ws, turn, first)
 
     cdef void pass_block(self, Workspace* ws, Py_ssize_t turn, Py_ssize_t first) noexcept nogil:

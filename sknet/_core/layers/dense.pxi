@@ -89,7 +89,7 @@ cdef class Dense(Layer):
         self.transform(rows, &ahead, self.slopes(rows))
 
     cdef void predict(self, Rows* rows) noexcept nogil:
-        self.transform(rows, NULL, NULL)
+        self.transform(rows, rows.ahead, NULL)
 
     cdef inline void transform(self, Rows* rows, ahead_t* ahead, real_t* slope) noexcept nogil:
         """Y = f(X W + b)"""
