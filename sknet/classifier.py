@@ -588,7 +588,11 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels, or 0/1 indicators.
         """
-        return self._labels(self._raw(X))
+        self._check_fitted()
+        if self._is_ensemble or self._multilabel:
+            return self._labels(self._raw(X))
+        numbers = self._predict(X, "largest")[:, 0]
+        return self.classes_[numbers.astype(np.intp)]
 
     def decision_function(self, X: MatrixLike) -> NDArray[Any]:
         """Raw outputs of the network: the logits.

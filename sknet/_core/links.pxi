@@ -65,6 +65,25 @@ cdef class Softmax(Link):
             softmax(m, Z + i * m, out + i * m, &highest)
 
 
+cdef class Largest(Link):
+    """The number of the largest output, the first of equals; of a single one, whether it is above 0."""
+
+    def __init__(self, Py_ssize_t n_outputs):
+        self.n_predictions = 1
+
+    cdef void predict(self, Py_ssize_t n, const real_t* Z, real_t* out) noexcept nogil:
+        cdef Py_ssize_t i, k, best, m = self.n_outputs
+        for i in range(n):
+            if m == 1:
+                out[i] = Z[i] > 0
+                continue
+            best = 0
+            for k in range(1, m):
+                if Z[i * m + k] > Z[i * m + best]:
+                    best = k
+            out[i] = best
+
+
 cdef class Sorted(Link):
     """The outputs of each target, `n_levels` of them, in ascending order."""
 
@@ -111,5 +130,6 @@ LINKS = {
     "logistic": LogisticLink,
     "logistic_pair": LogisticPair,
     "softmax": Softmax,
+    "largest": Largest,
     "sorted": Sorted,
 }

@@ -34,6 +34,7 @@ LINKS = {
     "logistic": special.expit,
     "logistic_pair": lambda z: np.hstack([special.expit(-z), special.expit(z)]),
     "softmax": lambda Z: special.softmax(Z, axis=1),
+    "largest": lambda Z: Z.argmax(axis=1)[:, None],
     "sorted": lambda Z: np.sort(Z.reshape(-1, 2, 2), axis=2).reshape(-1, 4),
 }
 
@@ -62,6 +63,16 @@ def test_link(core, name):
     out = predict(core, network, Z, [], link=name, **options)
     tolerance = 1e-6 if np.float32 == core.DTYPE else 1e-13
     np.testing.assert_allclose(out, LINKS[name](Z.astype(float)), rtol=tolerance)
+
+
+def test_largest_is_the_first_of_equals_and_a_single_output_is_above_0(core):
+    for Z, expected in (
+        ([[1, 3, 3], [2, 2, 1], [-1, -3, -1]], [1, 0, 0]),
+        ([[0.5], [0], [-0.5], [-0.0]], [1, 0, 0, 0]),
+    ):
+        nothing = core.Network([core.Dropout(len(Z[0]), 0.0)])
+        out = predict(core, nothing, np.array(Z, float), [], link="largest")
+        np.testing.assert_array_equal(out[:, 0], expected)
 
 
 def test_probabilities_stay_strictly_positive(core):
