@@ -17,6 +17,7 @@ LEAST = 0.9  # of a processor's best speed, for which it counts as ours
 PAUSE = 0.1  # seconds between looks at a disturbed host
 MOST = 16  # processors that are looked at
 PATIENCE = 1.0  # seconds that a turn waits at the most
+MOST_HALVINGS = 3  # of them: after so many turns in a row that waited in vain
 
 
 class Host:
@@ -30,13 +31,18 @@ class Host:
     def __init__(self):
         self.n_turns = self.n_alone = 0
         self._connections = []
+        self._in_vain = 0  # turns in a row
         self._fastest = float("inf")
 
     def alone(self, measure, patience=PATIENCE):
-        """``measure()``, as soon as the host is quiet or ``patience`` is lost."""
-        end = time.perf_counter() + patience
+        """``measure()``, as soon as the host is quiet or ``patience`` is lost.
+
+        On a host that is busy all the time it is lost sooner from turn to turn.
+        """
+        end = time.perf_counter() + patience / 2 ** min(self._in_vain, MOST_HALVINGS)
         while not (was_quiet := self.is_quiet()) and time.perf_counter() < end:
             time.sleep(PAUSE)
+        self._in_vain = 0 if was_quiet else self._in_vain + 1
         result = measure()
         self.n_turns += 1
         self.n_alone += was_quiet and self.is_quiet()

@@ -66,7 +66,18 @@ def test_turns_wait_for_a_quiet_host(load, monkeypatch):
     assert ours.alone(lambda: "at last", patience=1.0) == "at last"
     assert now[0] - begin == pytest.approx(1.0, abs=2 * host.PAUSE)
     assert (ours.n_turns, ours.n_alone) == (3, 1)
-    assert "in 1 of 3 turns" in str(ours)
+    for waited in (0.5, 0.25, 0.125, 0.125):  # less and less on a busy host
+        looks[:] = [disturbed] * 100
+        begin = now[0]
+        ours.alone(lambda: None, patience=1.0)
+        assert now[0] - begin == pytest.approx(waited, abs=host.PAUSE)
+    looks[:] = [quiet, quiet]
+    ours.alone(lambda: None, patience=1.0)
+    looks[:] = [disturbed] * 100
+    begin = now[0]
+    ours.alone(lambda: None, patience=1.0)
+    assert now[0] - begin == pytest.approx(1.0, abs=2 * host.PAUSE)
+    assert "in 2 of 9 turns" in str(ours)
 
 
 def test_a_look_at_the_host(load):
