@@ -134,7 +134,8 @@ def measure(name, n_features, seed):
     network.set_params(max_iter=epochs(len(y))).fit(kept, y)
     models = (trees, network, ours.estimator_)
     accuracies = [model.score(kept_test, y_test) for model in models]
-    return accuracies, (seconds, before, along), peer_path(X, y, ours, dense.n_iter_)
+    peer = peer_path(X, y, ours, dense.n_iter_) if is_installed("lassonet") else None
+    return accuracies, (seconds, before, along), peer
 
 
 def main():
