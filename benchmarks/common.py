@@ -128,6 +128,8 @@ class Report:
     """Prints lines as they come and keeps them for a file."""
 
     def __init__(self, name, modules, save=False):
+        from sknet import _core  # here: processes of peers import this module as well
+
         self.name, self.save, self.lines = name, save, []
         versions = [f"Python {platform.python_version()}"]
         missing = []
@@ -138,7 +140,8 @@ class Report:
                 missing.append(module)
         self.say(f"# {name}, {datetime.date.today()}")
         self.say()
-        self.say(f"{cpu_name()}, {n_cpus()} CPUs, {platform.system()}; {', '.join(versions)}.")
+        machine = f"{cpu_name()} ({_core.cpu_level()}), {n_cpus()} CPUs, {platform.system()}"
+        self.say(f"{machine}; {', '.join(versions)}.")
         if missing:
             self.say(f"Not installed, so not compared: {', '.join(missing)}.")
         self.say()

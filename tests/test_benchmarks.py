@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sknet import _core
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -42,6 +44,7 @@ def test_saved_tables_stay(load, monkeypatch, tmp_path):
     texts = {path.name[11:]: path.read_text() for path in tmp_path.iterdir()}
     assert sorted(texts) == ["bench_nothing.md", "bench_nothing_2.md", "bench_nothing_3.md"]
     assert all("run 1" in text for name, text in texts.items() if "_2" in name)
+    assert all(f" ({_core.cpu_level()}), " in text for text in texts.values())
 
 
 def test_turns_wait_for_a_quiet_host(load, monkeypatch):
