@@ -82,13 +82,14 @@ def walk(network, task, test, options, progress, halt=None):
     """
     path = _Path(network, task, test, options, progress, halt)
     path.train_densely()
-    steps = [path.step(0.0, path.norms())]
+    steps = [path.step(0.0, path.norms(), path.outputs())]
     penalty = options.lambda_start or path.first_penalty()
     while steps[-1].norms.any() and len(steps) < MOST_STEPS:
-        norms = path.train(penalty)
+        norms, outputs = path.train(penalty)
         if not norms.any():
             path.clear()
-        steps.append(path.step(penalty, norms))
+            outputs = path.outputs()
+        steps.append(path.step(penalty, norms, outputs))
         path.narrow()
         penalty *= options.path_multiplier
     return steps
@@ -191,13 +192,13 @@ class _Path:
             raise KeyboardInterrupt
         if not np.isfinite(model.params).all():
             raise divergence_error(self._network, task.rows.X)
-        raw = self._raw(task.rows)
+        raw = self.outputs()
         self._large_loss = max(self._loss(raw), self._loss(np.zeros_like(raw)))
         progress.moments = None
         progress.begin_stage(model, "path", self._optimizer.n_moments)
 
     def train(self, penalty):
-        """Trains with this penalty; returns the norms of the groups, as in Step.
+        """Trains with this penalty; returns the norms of the groups, as in Step, and the outputs.
 
         Where training diverges, it is taken back and goes on at half the learning rate.
         """
@@ -219,16 +220,14 @@ class _Path:
             )
             if reason == "interrupted":
                 raise KeyboardInterrupt
-            if (
-                reason != "diverged"
-                and self._loss(self._raw(self._task.rows)) < DIVERGED * self._large_loss
-            ):
+            raw = self.outputs()
+            if reason != "diverged" and self._loss(raw) < DIVERGED * self._large_loss:
                 n_updates = len(monitor.losses) * self._n_batches
                 norms = np.zeros(len(self._options.groups.ends))
                 norms[self._present] = np.where(
                     hierarchy.presence > n_updates / 2, hierarchy.norms / n_updates, 0
                 )
-                return norms
+                return norms, raw
             self.take_back(before)
             self._progress.moments.fill(0)  # else the momentum of the old rate goes on
             self._learning_rate /= 2
@@ -256,9 +255,14 @@ class _Path:
         for coef in {0, len(self._model.coefs) - 1}:
             self._model.coefs[coef][...] = 0
 
-    def step(self, penalty, norms):
-        """Where the path has come to with this penalty."""
-        return Step(penalty, norms, self._score(self._task.rows), self._score(self._test))
+    def outputs(self):
+        """Raw outputs for the rows of training."""
+        return self._raw(self._task.rows)
+
+    def step(self, penalty, norms, outputs):
+        """Where the path has come to with this penalty; `outputs` for the rows of training."""
+        test = math.nan if self._test is None else self._score(self._test, self._raw(self._test))
+        return Step(penalty, norms, self._score(self._task.rows, outputs), test)
 
     def first_penalty(self):
         """One that takes a quarter of its weight off the median group, with those below it.
@@ -279,10 +283,8 @@ class _Path:
         tasks = FitTasks(self._network, self._task.rows, 0)
         return Monitor(tasks, score, score is not None, self._halt)
 
-    def _score(self, rows):
-        if rows is None:
-            return math.nan
-        return self._network._score_raw(self._raw(rows), rows.y, rows.weight)
+    def _score(self, rows, raw):
+        return self._network._score_raw(raw, rows.y, rows.weight)
 
     def _raw(self, rows):
         return self._model.predict(rows.X, self._task.options.n_threads)
