@@ -81,6 +81,10 @@ def test_turns_wait_for_a_quiet_host(load, monkeypatch):
     ours.alone(lambda: None, patience=1.0)
     assert now[0] - begin == pytest.approx(1.0, abs=2 * host.PAUSE)
     assert "in 2 of 9 turns" in str(ours)
+    looks[:] = [[0.8, 1.0], quiet, quiet]  # one lucky loop does not make all others slow
+    ours.is_quiet()
+    ours.alone(lambda: None)
+    assert (ours.n_turns, ours.n_alone) == (10, 3)
 
 
 def test_a_look_at_the_host(load):
