@@ -71,6 +71,7 @@ cdef class DataParallel(Scheme):
         self.gathered[2] = self.trainee.allocate(batch_size)
 
     cdef start(self, int size):
+        self.trainee.start(size)
         if self.scratch is None or self.scratch.shape[0] < size:
             self.scratch = empty(size, self.trainee.n_scratch)
         if size > 1 and (self.tile_shares is None or self.tile_shares.shape[0] != size + 1):
@@ -88,7 +89,7 @@ cdef class DataParallel(Scheme):
             tile = team_next(team, rank, self.trainee.all_tiles.shape[0], NULL)
             if tile == self.trainee.all_tiles.shape[0]:
                 return team_meet(team, rank)
-            self.trainee.prepare(&self.trainee.all_tiles[tile, 0])
+            self.trainee.prepare(&self.trainee.all_tiles[tile, 0], 0)
 
     cdef bint train(self, team_t* team, int rank, const Batch* batch) noexcept nogil:
         cdef Workspace ws = self.trainee.workspace
@@ -96,6 +97,10 @@ cdef class DataParallel(Scheme):
         cdef TileSums sums
         ws.scratch = &self.scratch[rank, 0]
         ws.ahead = NULL
+        self.trainee.open_packed(&ws, batch.number)
+        if ws.next_shared != ws.shared and team.size > 1:
+            ws.own_begin = self.first_param(rank)
+            ws.own_end = self.first_param(rank + 1)
         open_batch(&ws, batch, self.data)
         if batch.shares != NULL or (batch.order != NULL and self.gathered[0] != NULL):
             ws.X = self.gathered[0]
@@ -142,6 +147,15 @@ cdef class DataParallel(Scheme):
         else:
             tile = team_next(team, rank, n_tiles, &self.tile_shares[0])
         return -1 if tile == n_tiles else tile
+
+    cdef inline Py_ssize_t first_param(self, int rank) noexcept nogil:
+        """Of the parameters that are this worker's share."""
+        cdef Py_ssize_t number = self.tile_shares[rank]
+        cdef const Py_ssize_t* tile
+        if number == self.trainee.tiles.shape[0]:
+            return self.network.n_params
+        tile = &self.trainee.tiles[number, 0]
+        return self.network.steps[tile[0]].params + tile[1]
 
     cdef bint clip(
         self, team_t* team, int rank, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch

@@ -63,7 +63,7 @@ cdef class Passage(Job):
         if packs:
             self.tiles = network.tiles()
             self.shared = empty(max(1, network.n_shared))
-            self.workspace.shared = &self.shared[0]
+            self.workspace.shared = self.workspace.next_shared = &self.shared[0]
         self.width = network.n_scratch + self.gathers * network.n_in + network.n_slots
         if comes_back:
             self.width += MAX_INPUTS * network.n_added + network.n_columns + network.n_in

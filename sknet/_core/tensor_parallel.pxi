@@ -30,7 +30,7 @@ cdef class Shard:
             for i in range(self.places.shape[0]):
                 self.trainee.moments[k, i] = moments[k, self.places[i]]
         for tile in range(self.trainee.tiles.shape[0]):
-            self.trainee.prepare(&self.trainee.tiles[tile, 0])
+            self.trainee.prepare(&self.trainee.tiles[tile, 0], 0)
 
     cdef void give_params(self, real_t* params) noexcept nogil:
         """Copies its parameters to those of the network."""

@@ -79,7 +79,10 @@ cdef class Trainee:
     cdef bint reads_sparse, averages
     cdef bint finishes_later  # because updated weights will be projected before they are used
     cdef object arrays
-    cdef real_t[::1] params, state, shared
+    cdef real_t[::1] params, state
+    cdef real_t[:, :] shared  # (n_packings or more, network.n_shared), in turns by mini-batch
+    cdef Py_ssize_t n_packings
+    cdef bint may_alternate
     cdef real_t[:, :] moments
     cdef real_t** pointers
     cdef Workspace workspace
@@ -117,11 +120,9 @@ cdef class Trainee:
         if self.pointers == NULL:
             raise MemoryError
         self.arrays = [params, state, moments]
-        self.shared = empty(max(1, network.n_shared))
         ws.batching = Batching(batch_size, n_blocks, is_whole)
         ws.W = address(params)
         ws.state = address(state)
-        ws.shared = &self.shared[0]
         ws.trained = &self.trained[0]
         ws.first_step = 0
         if self.tiles.shape[0] and not network.input_gradient:
@@ -138,6 +139,10 @@ cdef class Trainee:
             if self.trained[i] and layer.n_params and layer.sums_by_blocks(ws.batching):
                 ws.block_params[i] = self.allocate(layer.n_params * n_blocks)
         ws.block_state = self.allocate(network.n_block_state * n_blocks)
+        largest = max(range(network.n_steps), key=lambda i: (<Layer> network.layers[i]).n_params)
+        # What is frozen is packed once: its other place would stay empty.
+        self.may_alternate = ws.block_params[largest] != NULL and not restraints.frozen
+        self.start(1)
 
     def __dealloc__(self):
         PyMem_Free(self.pointers)
@@ -146,6 +151,25 @@ cdef class Trainee:
         cdef real_t[::1] block = empty(max(1, size))
         self.arrays.append(block)
         return &block[0]
+
+    cdef start(self, int size):
+        """Gets ready for a call with so many workers.
+
+        With several, small networks are packed in two places in turns: while one is read, the other
+        is nobody's, and who will write it can take its lines of the cache over during products.
+        """
+        self.n_packings = 2 if size > 1 and self.may_alternate else 1
+        if self.shared is None or self.shared.shape[0] < self.n_packings:
+            self.shared = empty(self.n_packings, max(1, self.network.n_shared))
+        self.open_packed(&self.workspace, 0)
+
+    cdef inline real_t* packed(self, Py_ssize_t number) noexcept nogil:
+        """Where the parameters stand packed for mini-batch `number` of a call."""
+        return &self.shared[number & (self.n_packings - 1), 0]
+
+    cdef inline void open_packed(self, Workspace* ws, Py_ssize_t number) noexcept nogil:
+        ws.shared = self.packed(number)
+        ws.next_shared = self.packed(number + 1)
 
     cdef TileSums train_tile(
         self, Py_ssize_t number, Workspace* ws, Py_ssize_t n_blocks, const Batch* batch
@@ -245,7 +269,7 @@ cdef class Trainee:
             average = &self.moments[self.moments.shape[0] - 1, W - address(self.params)]
             for k in range(tile[2] - tile[1]):
                 average[k] = kept * average[k] + taken * W[k]
-        self.prepare(tile)
+        self.prepare(tile, batch.number + 1)
 
     cdef inline real_t* params_of(self, const Py_ssize_t* part) noexcept nogil:
         return address(self.params) + self.network.steps[part[0]].params + part[1]
@@ -255,10 +279,10 @@ cdef class Trainee:
         cdef Step* step = self.network.steps + part[0]
         return max(0, min(part[2], (<Layer> step.layer).n_weights) - part[1])
 
-    cdef void prepare(self, const Py_ssize_t* tile) noexcept nogil:
-        """Packs a tile."""
+    cdef void prepare(self, const Py_ssize_t* tile, Py_ssize_t number) noexcept nogil:
+        """Packs a tile for mini-batch `number` of a call."""
         cdef Step* step = self.network.steps + tile[0]
         (<Layer> step.layer).prepare(
             self.params_of(tile), tile[1], tile[2], self.reads_sparse and step.slots[0] == 0,
-            step.backward, address(self.shared) + step.shared,
+            step.backward, self.packed(number) + step.shared,
         )

@@ -74,6 +74,27 @@ def test_many_tiles_and_blocks_have_the_same_bits(core, optimizer, batch_size, s
     assert all(run.same_bits(runs[0]) for run in runs[1:])
 
 
+@pytest.mark.parametrize(
+    "restraints", [{}, {"frozen": [0]}, {"frozen": [1]}, {"clip_norm": 0.1}, {"max_norm": 0.5}]
+)
+@pytest.mark.parametrize("n_units", [1, 5, 16, 33, 56])
+def test_weights_packed_in_two_places_have_the_same_bits(core, n_units, restraints):
+    """A first layer of fewer units than a block has rows: teams pack it here and there in turns."""
+    rng = np.random.default_rng(0)
+    network = core.Network(
+        [core.Dense(300, n_units, "tanh"), core.Dense(n_units, 20, "relu"), core.Dense(20, 3)]
+    )
+    X, y = rng.normal(size=(700, 300)), rng.integers(0, 3, (700, 1))
+    params = rng.normal(size=network.n_params) / 10
+    runs = [
+        train(core, network, core.LOSSES["softmax_log_loss"](3), X, y, params=params, epochs=3,
+              optimizer=core.SGD(0.9), batch_size=120, size=size, shuffle=True, **restraints)
+        for size in (1, *TEAMS)
+    ]  # fmt: skip
+    assert (runs[0].params != params.astype(core.DTYPE)).any()
+    assert all(run.same_bits(runs[0]) for run in runs[1:])
+
+
 def test_input_gradient_has_the_same_bits(core):
     network = make_network(core, "Add", 12, 3, input_gradient=True)
     _, loss, X, y, weight, params = problem("Add", core, 200)

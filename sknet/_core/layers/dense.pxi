@@ -80,13 +80,36 @@ cdef class Dense(Layer):
             pack_rows_transposed(first, last, self.n_in, m, W, shared + self.transposed)
 
     cdef void forward(self, Rows* rows) noexcept nogil:
-        """Y = f(X W + b); makes ready what prepare_rows() will write of the cache."""
+        """Y = f(X W + b); makes ready what prepare_rows() will write of the cache, or prepare()."""
+        cdef ahead_t[2] packed
         cdef ahead_t ahead = write_ahead(
             self.panels(rows) + rows.first * PANEL, rows.batching.size * PANEL * sizeof(real_t),
             rows.n * PANEL * sizeof(real_t), 0, self.n_out // PANEL if self.packs_rows(rows) else 0,
-            rows.ahead,
+            self.packed_ahead(rows, packed),
         )
         self.transform(rows, &ahead, self.slopes(rows))
+
+    cdef inline ahead_t* packed_ahead(self, Rows* rows, ahead_t* room) noexcept nogil:
+        """Where prepare() will write this worker's share of W: in whole panels, and in the last one.
+
+        `room` is for two. Then comes rows.ahead.
+        """
+        cdef Py_ssize_t m = self.n_out, k = self.n_in, n_whole, width, first, n
+        if rows.own_end <= 0 or rows.own_begin >= self.n_weights or m == 1:
+            return rows.ahead
+        first = max(0, rows.own_begin) // m
+        n = min(rows.own_end, self.n_weights) // m - first
+        n_whole = m // PANEL
+        width = panel_width(m - n_whole * PANEL)
+        room[0] = write_ahead(
+            rows.next_shared + first * PANEL, k * PANEL * sizeof(real_t), n * PANEL * sizeof(real_t),
+            0, n_whole, rows.ahead,
+        )
+        room[1] = write_ahead(
+            rows.next_shared + n_whole * PANEL * k + first * width, 0, n * width * sizeof(real_t),
+            0, width > 0, &room[0],
+        )
+        return &room[1]
 
     cdef void predict(self, Rows* rows) noexcept nogil:
         self.transform(rows, rows.ahead, NULL)
@@ -188,7 +211,7 @@ cdef class Dense(Layer):
         cdef Py_ssize_t k = self.n_in, m = self.n_out, end = min(last, k)
         cdef Py_ssize_t panel_bytes = m * PANEL * sizeof(real_t)
         cdef Py_ssize_t first_panel = (first + PANEL - 1) // PANEL, end_panel = end // PANEL
-        cdef real_t* shared = <real_t*> rows.shared
+        cdef real_t* shared = rows.next_shared
         cdef ahead_t columns = read_ahead(
             rows.X[0] + end, k * sizeof(real_t), min(end - first, k - end) * sizeof(real_t),
             rows.numbers, 0, rows.n if end < k else 0, NULL,
