@@ -206,7 +206,8 @@ class MLPRegressor(RegressorMixin, UncertaintyMixin, BaseNetwork):
     n_threads : int or None, default=None
         Threads of fit and predict. None takes what the machine has to spare: its cores, but no
         more than OMP_NUM_THREADS, one inside a nested joblib worker, and few for small networks.
-        The number of threads never changes a bit of the result.
+        A number is that of fit; predictions take no more than their rows keep busy. The number of
+        threads never changes a bit of the result.
     dtype : {'auto', 'float32', 'float64'}, default='auto'
         Type the network computes with. 'auto' is float32 for float32 input and float64 for
         everything else. float32 is up to twice as fast.

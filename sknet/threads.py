@@ -223,12 +223,16 @@ class _Helper(threading.Thread):
 
 
 def run_job(job, n_threads, work):
-    """Runs a single job, which may be too small for a team; parameters as of Team."""
-    if n_threads is None and worth_while(work, work) == 1:
+    """Runs a single job on no more threads than its work keeps busy; parameters as of Team.
+
+    Of a job after a fit, or a prediction, so many are enough even where n_threads is larger.
+    """
+    most = worth_while(work, work)
+    if most == 1:
         job.start(1)
         job.work(0)
         return
-    with Team(n_threads, work, work) as team:
+    with Team(n_threads, work, work, most) as team:
         team.run(job)
 
 

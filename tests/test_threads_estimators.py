@@ -20,7 +20,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
 
-from sknet import MLPClassifier, MLPRegressor, _core
+from sknet import MLPClassifier, MLPRegressor, _core, threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -116,6 +116,15 @@ def test_number_of_threads_that_share_the_hidden_units(container, dtype):
         continued.fit(container(rows), y)
     assert {bits(net) for net in nets} == {bits(continued)}
     assert {net.loss_ for net in nets} == {continued.loss_}
+
+
+def test_one_row_needs_no_other_thread(monkeypatch):
+    net = fitted(n_threads=4)
+    expected = net.predict_proba(X[:1])
+    monkeypatch.delattr(threads.Team, "run")
+    assert_array_equal(net.predict_proba(X[:1]), expected)
+    with pytest.raises(AttributeError, match="run"):
+        net.predict_proba(np.tile(X, (200, 1)))
 
 
 @pytest.mark.parametrize("n_threads", [None, 1, 2])
@@ -224,8 +233,8 @@ def in_child(function):
     """What function() returns (bytes) in a forked child; fails if it hangs or dies."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        # Python 3.12 and later warn of any fork of a process with threads.
-        warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*fork")
+        # Python 3.12 and later warn of any fork of a process with threads, JAX of any at all.
+        warnings.filterwarnings("ignore", message=".*fork")
         child = os.fork()
     if child == 0:
         status = 1
