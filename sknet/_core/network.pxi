@@ -20,8 +20,8 @@ ctypedef struct Workspace:
     const real_t* W          # (n_params)
     const real_t* state      # (n_state)
     const real_t* shared     # (n_shared), or NULL to predict few rows
-    real_t* next_shared      # (n_shared) the same for the next mini-batch, often the same place
-    Py_ssize_t own_begin, own_end  # parameters this worker will update; none if places are the same
+    real_t* next_shared      # (n_shared) for the next mini-batch; may be the same place
+    Py_ssize_t own_begin, own_end  # parameters whose part of it is this worker's, if it is another
     const real_t* X          # (n, n_in)
     const SparseMatrix* sparse  # instead of X, or NULL
     const Py_ssize_t* numbers   # (n) which rows of sparse or X are meant; NULL: the first n
@@ -176,7 +176,7 @@ cdef class Network:
         rows.shared = NULL
         if ws.shared != NULL:
             rows.shared = ws.shared + step.shared
-        rows.next_shared = ws.next_shared + step.shared
+            rows.next_shared = ws.next_shared + step.shared
         rows.own_begin = ws.own_begin - step.params
         rows.own_end = ws.own_end - step.params
         rows.sparse = NULL

@@ -80,9 +80,9 @@ cdef class Trainee:
     cdef bint finishes_later  # because updated weights will be projected before they are used
     cdef object arrays
     cdef real_t[::1] params, state
-    cdef real_t[:, :] shared  # (n_packings or more, network.n_shared), in turns by mini-batch
-    cdef Py_ssize_t n_packings
-    cdef bint may_alternate
+    cdef real_t[:, :] shared    # (n_packings or more, network.n_shared), used in turns
+    cdef Py_ssize_t n_packings  # 1 or 2
+    cdef bint may_alternate     # whether there may be 2
     cdef real_t[:, :] moments
     cdef real_t** pointers
     cdef Workspace workspace
@@ -155,7 +155,7 @@ cdef class Trainee:
     cdef start(self, int size):
         """Gets ready for a call with so many workers.
 
-        With several, small networks are packed in two places in turns: while one is read, the other
+        With several, narrow networks are packed in two places in turns: while one is read, the other
         is nobody's, and who will write it can take its lines of the cache over during products.
         """
         self.n_packings = 2 if size > 1 and self.may_alternate else 1

@@ -44,8 +44,8 @@ ctypedef struct Rows:
     const real_t* state          # (n_state) running statistics
     const real_t* shared         # (n_shared) what prepare() made of W; NULL: few rows to predict
     real_t* next_shared          # (n_shared) where it will write after the update
-    # Parameters that this worker will update and that nobody reads there; they may be those of
-    # other layers, before 0 or behind n_params.
+    # What this worker may overwrite there at any time: that of these parameters, counted from the
+    # layer's first one. They may be those of other layers, and are none where all read there.
     Py_ssize_t own_begin, own_end
     const real_t* X[MAX_INPUTS]  # (n, n_in)
     const SparseMatrix* sparse   # instead of X[0], for layers that take it, or NULL
