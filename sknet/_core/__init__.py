@@ -52,7 +52,7 @@ def cpu_level():
 
 def _checked_level(wanted):
     best = best_cpu_level()
-    if wanted is None:
+    if not wanted:  # not set, or set to nothing
         return best
     if wanted not in CPU_LEVELS:
         raise ValueError(f"SKNET_CPU must be one of {list(CPU_LEVELS)}, got {wanted!r}")
