@@ -52,7 +52,7 @@ def cpu_level():
 
 def _checked_level(wanted):
     best = best_cpu_level()
-    if not wanted:  # not set, or set to nothing
+    if wanted is None:
         return best
     if wanted not in CPU_LEVELS:
         raise ValueError(f"SKNET_CPU must be one of {list(CPU_LEVELS)}, got {wanted!r}")
