@@ -100,7 +100,7 @@ def peer_path(X, y, ours, dense_epochs):
     def measured():
         model = LassoNetClassifier(
             hidden_dims=(X.shape[1] // 3,), M=ours.hierarchy, batch_size=256, val_size=0.01,
-            lambda_start=ours.path_["lambda"][1], path_multiplier=ours.path_multiplier,
+            lambda_start=float(ours.path_["lambda"][1]), path_multiplier=ours.path_multiplier,
             optim=(partial(torch.optim.Adam, lr=1e-3), sgd), patience=(None, None),
             n_iters=(dense_epochs, epochs), torch_seed=0, verbose=0, device="cpu",
         )  # fmt: skip

@@ -37,9 +37,7 @@ CURVES = (
     lambda x: 1.7 * np.maximum(x, 0),
     lambda x: 1.3 * np.tanh(2 * x),
 )
-NETWORK = {
-    "solver": "adamw", "weight_decay": 1.0, "input_noise": 0.3, "n_starts": 4, "combine": "mean",
-}  # fmt: skip
+NETWORK = {"l1": 1.0, "input_noise": 0.3, "n_starts": 4, "combine": "mean"}
 
 
 def simulate(kind, seed):

@@ -87,6 +87,13 @@ def test_finds_what_matters(estimator, y):
     assert fitted.estimator_.score(fitted.transform(X), y) > 0.7
 
 
+def test_other_penalties_do_not_take_features_out_before_their_turn():
+    """With alpha along the path too, |x| of column 4 was gone before irrelevant columns."""
+    for alpha in (1.0, 10.0):
+        estimator = regressor(solver="lbfgs", alpha=alpha)
+        assert chosen(selector(estimator).fit(X, NUMBERS)) == TRUE
+
+
 def test_without_hidden_layer_it_is_the_lasso():
     fitted = selector(regressor(hidden_layer_sizes=()), 2).fit(X, NUMBERS)
     assert chosen(fitted) == [1, 6]  # |x| has no slope
@@ -157,6 +164,39 @@ def test_path():
     assert fitted.lambda_ == path["lambda"][first]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_without_features_it_ends_with_a_good_constant(seed):
+    fitted = selector(regressor(early_stopping=True, random_state=seed)).fit(X, NUMBERS)
+    assert_allclose(fitted.path_["train_score"][-1], 0, atol=1e-6)
+    assert not fitted.path_["support"][-1].any()
+
+
+def test_what_is_hardly_there_leaves_for_good(monkeypatch):
+    monkeypatch.setattr(path_module, "WORTH_WHILE", 1.0)  # at once
+    presences = []
+    train = path_module._Path.train
+
+    def spy(path, penalty):
+        trained = path._present
+        result = train(path, penalty)
+        presence = np.full(8, np.nan)  # of those that have left
+        presence[trained] = path._hierarchy.presence / path._n_updates
+        presences.append(presence)
+        return result
+
+    monkeypatch.setattr(path_module._Path, "train", spy)
+    selector().fit(X, NUMBERS)
+    hardly = np.array(presences[:-1]) <= path_module.HARDLY
+    n_left = 0
+    for column, left in zip(hardly.T, np.isnan(presences[:-1]).T, strict=True):
+        runs = column[:-2] & column[1:-1] & column[2:]
+        first = np.argmax(runs) + 3 if runs.any() else len(column)
+        assert not left[:first].any()
+        assert left[first:].all()
+        n_left += left.any()
+    assert n_left >= 5
+
+
 def test_validation_score_of_the_path():
     assert "validation_score" not in selector().fit(X, NUMBERS).path_
     path = selector(n_features_to_select="auto", cv=3).fit(X, NUMBERS).path_
@@ -170,15 +210,16 @@ def test_validation_score_of_the_path():
 def test_a_network_without_what_is_gone_is_the_same(kind, groups, monkeypatch):
     """With one mini-batch per epoch nothing comes back by chance; up to where rounding grows."""
     paths, widths = [], []
+    monkeypatch.setattr(path_module, "HARDLY", 0.0)  # it must be gone all the time
     for worth_while in (0.0, 1.0):
         monkeypatch.setattr(path_module, "WORTH_WHILE", worth_while)
         estimator = regressor(hidden_layer_sizes=(8,), batch_size=300)  # as many as columns
         paths.append(selector(estimator, groups=groups).fit(kind(X), NUMBERS).path_)
     monkeypatch.undo()
     for name in ("lambda", "support", "coef_norm", "train_score"):
-        first, second = (path[name][:60] for path in paths)
+        first, second = (path[name][:50] for path in paths)
         assert_allclose(first, second, rtol=1e-6, atol=1e-9)
-    assert paths[0]["n_features"][55] < 6
+    assert paths[0]["n_features"][45] < 6
 
     class Spy(path_module.Model):
         def __init__(self, layers, n_in, *args):
@@ -187,6 +228,8 @@ def test_a_network_without_what_is_gone_is_the_same(kind, groups, monkeypatch):
 
     monkeypatch.setattr(path_module, "Model", Spy)
     selector(groups=groups).fit(kind(X), NUMBERS)
+    *widths, of_constant = widths
+    assert of_constant == 1
     assert widths[0] == 8
     assert len(widths) > 2
     assert (np.diff(widths) < 0).all()

@@ -54,8 +54,9 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     estimator : MLPClassifier or MLPRegressor
         The network: its loss, hidden layers, batch size, regularisation, random_state and so on.
         Before the path it is trained with all features, as its solver, `max_iter`, `early_stopping`
-        and so on say; along the path the rate and the mini-batches are those below, and there
-        is no `weight_decay`, which would take out weak features before the penalty does.
+        and so on say; along the path the rate and the mini-batches are those below, and there is
+        no `alpha`, `l1` or `weight_decay`, which would take out weak features before the penalty
+        does.
         `n_starts`, `combine` and `averaging` count only when `estimator_` is fitted. It must do
         without `normalization`, which would undo what the penalty takes off the weights of hidden
         units, and without given weights (`coefs_init`, `frozen_layers`).
@@ -78,7 +79,8 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         is a linear model; without limit the penalty would not keep hidden units away. 10 is
         recommended in [1]_.
     lambda_start : "auto" or float, default="auto"
-        The first penalty. "auto" is one that takes about a quarter of its weight off a feature.
+        The first penalty. "auto" is one that would take its weight off the median feature if
+        training gave nothing back; as it does, few leave so early.
     path_multiplier : float, default=1.05
         From a penalty to the next; above 1. With a smaller one fewer features leave at once, and
         the path takes longer.

@@ -11,7 +11,7 @@ from sknet.feature_selection.groups import Groups
 from sknet.layers import Dense, Skip
 from sknet.model import Model, as_data
 from sknet.monitor import Monitor
-from sknet.optimizers import SGD
+from sknet.optimizers import LBFGS, SGD
 from sknet.schedules import Constant
 from sknet.training import fit_lbfgs, fit_minibatch
 
@@ -22,7 +22,10 @@ MOMENTUM = 0.9
 LEAST_BATCH = 200  # rows: in smaller mini-batches chance keeps features in and throws them out
 DIVERGED = 10  # times the loss before the path, or of raw outputs of 0
 MOST_HALVINGS = 50  # of the learning rate
+MOST_ITERATIONS = 100  # of L-BFGS in search of a constant, which takes a handful
 WORTH_WHILE = 0.95  # part of the features to which a network is narrowed, or less
+HARDLY = 0.25  # part of the updates after which a group that is on its way out is there, at most
+PATIENCE = 3  # steps in a row in which it is hardly there, before it is left out for good
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,11 @@ def walk(network, task, test, options, progress, halt=None):
     penalty = options.lambda_start or path.first_penalty()
     while steps[-1].norms.any() and len(steps) < MOST_STEPS:
         norms, outputs = path.train(penalty)
-        if not norms.any():
-            path.clear()
-            outputs = path.outputs()
-        steps.append(path.step(penalty, norms, outputs))
-        path.narrow()
+        if norms.any():
+            steps.append(path.step(penalty, norms, outputs))
+            path.narrow()
+        else:
+            steps.append(path.step(penalty, norms, path.end()))
         penalty *= options.path_multiplier
     return steps
 
@@ -110,20 +113,25 @@ class _Path:
         names = [*network._activations(task.sizes, True), "identity"]
         self._model.initialize(network.init, progress.weights_rng, names[: len(self._model.coefs)])
         self._present = np.arange(len(options.groups.ends))
-        self._was_absent = np.zeros(len(self._present), bool)
+        self._absences = np.zeros(len(self._present), int)  # the last ones, in steps
         self._optimizer = SGD(MOMENTUM, nesterov=False).compiled(self._model.core)
         self._learning_rate = options.path_learning_rate
         n_samples = len(task.rows.y)
         batch_size = max(task.options.batch_size, min(LEAST_BATCH, n_samples))
-        self._n_batches = math.ceil(n_samples / batch_size)
+        n_batches = math.ceil(n_samples / batch_size)
+        n_epochs = math.ceil(options.path_updates / n_batches)
+        self._n_updates = n_epochs * n_batches  # of each step
         self._training = replace(
             task.options,
             averaging=None,
             batch_size=batch_size,
             learning_rate=Constant(),
-            max_iter=math.ceil(options.path_updates / self._n_batches),
+            max_iter=n_epochs,
             max_time=math.inf,
-            weight_decay=0.0,  # it would take out weak features before their turn
+            # These would take out weak features before their turn.
+            alpha=0.0,
+            l1=0.0,
+            weight_decay=0.0,
             n_iter_no_change=math.inf,
             verbose=False,
         )
@@ -141,13 +149,13 @@ class _Path:
         )
 
     def narrow(self):
-        """Leaves out for good the groups that have been gone all the time for two steps.
+        """Leaves out for good the groups that have hardly been there for some steps.
 
         Once they are enough for the network to be trained faster without them.
         """
-        absent = self._hierarchy.presence == 0
-        stay = ~(absent & self._was_absent)
-        self._was_absent = absent
+        hardly = self._hierarchy.presence <= HARDLY * self._n_updates
+        self._absences = np.where(hardly, self._absences + 1, 0)
+        stay = self._absences < PATIENCE
         if stay.mean() > WORTH_WHILE or not stay.any():
             return
         support = self._groups.of_features(stay)
@@ -167,7 +175,7 @@ class _Path:
                 for part, kept in zip(parts, narrow, strict=True):
                     of_features = part.shape[0] == len(support) != kept.shape[0]
                     kept[...] = part[support] if of_features else part
-        self._present, self._was_absent = self._present[stay], absent[stay]
+        self._present, self._absences = self._present[stay], self._absences[stay]
 
     def train_densely(self):
         """Trains with all features, as the estimator says; then the optimizer is another one."""
@@ -222,16 +230,34 @@ class _Path:
                 raise KeyboardInterrupt
             raw = self.outputs()
             if reason != "diverged" and self._loss(raw) < DIVERGED * self._large_loss:
-                n_updates = len(monitor.losses) * self._n_batches
                 norms = np.zeros(len(self._options.groups.ends))
                 norms[self._present] = np.where(
-                    hierarchy.presence > n_updates / 2, hierarchy.norms / n_updates, 0
+                    hierarchy.presence > self._n_updates / 2, hierarchy.norms / self._n_updates, 0
                 )
                 return norms, raw
             self.take_back(before)
             self._progress.moments.fill(0)  # else the momentum of the old rate goes on
             self._learning_rate /= 2
         raise divergence_error(self._network, self._task.rows.X)
+
+    def end(self):
+        """Makes of the network the best constant, as it is without features; returns the outputs.
+
+        By L-BFGS, since after mini-batches the intercepts would lie a little beside it.
+        """
+        task = self._task
+        self._model = Model((Dense(self._network.n_outputs_),), 1, task.rows.X.dtype)
+        rows = _without_features(task.rows)
+        data = as_data(self._model.core, rows.X, rows.targets, rows.weight)
+        self._task = replace(task, rows=rows, data=data)
+        self._test = None if self._test is None else _without_features(self._test)
+        options = replace(self._training, max_iter=MOST_ITERATIONS)
+        reason, *_ = fit_lbfgs(
+            self._model, task.loss, data, rows.total_weight, LBFGS(), options, self._monitor()
+        )
+        if reason == "interrupted":
+            raise KeyboardInterrupt
+        return self.outputs()
 
     def numbers(self):
         """Copies of what training changes."""
@@ -250,11 +276,6 @@ class _Path:
         """Of the weights of each group's skip."""
         return self._options.groups.norms(self._model.coefs[-1])
 
-    def clear(self):
-        """Takes all features out."""
-        for coef in {0, len(self._model.coefs) - 1}:
-            self._model.coefs[coef][...] = 0
-
     def outputs(self):
         """Raw outputs for the rows of training."""
         return self._raw(self._task.rows)
@@ -265,19 +286,19 @@ class _Path:
         return Step(penalty, norms, self._score(self._task.rows, outputs), test)
 
     def first_penalty(self):
-        """One that takes a quarter of its weight off the median group, with those below it.
+        """One that takes its weight off the median group, with those below it.
 
-        Each update at the rate r takes r * lambda off |v| + ratio |u|_1, where v is what a group
-        weighs in the skip and u in the hidden layer; the penalties up to lambda, so many updates
-        each, take the geometric sum of that.
+        If training gives nothing back, as it does: few groups leave so early. Each update at the
+        rate r takes r * lambda off |v| + ratio |u|_1, where v is what a group weighs in the skip
+        and u in the hidden layer; the penalties up to lambda, so many updates each, take the
+        geometric sum of that.
         """
         options, groups, coefs = self._options, self._options.groups, self._model.coefs
         weights = self.norms()
         if self._task.sizes:
             weights = weights + options.hierarchy * groups.sums(np.abs(coefs[0]).sum(axis=1))
-        n_updates = self._training.max_iter * self._n_batches
-        each = options.path_learning_rate * n_updates / (1 - 1 / options.path_multiplier)
-        return max(0.25 * np.median(weights) / each, np.finfo(float).tiny)
+        each = options.path_learning_rate * self._n_updates / (1 - 1 / options.path_multiplier)
+        return max(np.median(weights) / each, np.finfo(float).tiny)
 
     def _monitor(self, score=None):
         tasks = FitTasks(self._network, self._task.rows, 0)
@@ -292,3 +313,8 @@ class _Path:
     def _loss(self, raw):
         rows = self._task.rows
         return self._task.loss.value(raw, rows.targets, rows.weight)
+
+
+def _without_features(rows):
+    """These rows with nothing but a column of zeros."""
+    return replace(rows, X=np.zeros((len(rows.y), 1), rows.X.dtype))
