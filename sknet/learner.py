@@ -32,6 +32,7 @@ class Learner:
 
     def __init__(self, estimator, X, y, sample_weight):
         network = leave_callbacks(clone(estimator))
+        network._validate_params()
         if not isinstance(network.random_state, Integral):  # threads are not to draw from it
             rng = check_random_state(network.random_state)
             network.random_state = int(rng.randint(np.iinfo(np.int32).max))

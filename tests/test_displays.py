@@ -312,6 +312,8 @@ def test_loss_landscape_of_other_networks():
         LossLandscapeDisplay.from_estimator(StandardScaler(), X, NUMBERS)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         LossLandscapeDisplay.from_estimator(regressor(), np.full_like(X, np.nan), NUMBERS)
+    with pytest.raises(ValueError, match="'loss' parameter of MLPRegressor must be"):
+        LossLandscapeDisplay.from_estimator(regressor(loss="hubert"), X, NUMBERS)
 
 
 # What all share -----------------------------------------------------------------------------

@@ -475,6 +475,8 @@ def test_nothing_chosen():
         ({"estimator__frozen_layers": ["output"]}, "estimator must have frozen_layers=None"),
         ({"estimator__coefs_init": [None, None]}, "estimator must have coefs_init=None"),
         ({"estimator__mixup": 0.2, "estimator__solver": "lbfgs"}, "mixup=0.2"),
+        ({"estimator__solver": "adamm"}, "'solver' parameter of MLPRegressor must be .*'adamm'"),
+        ({"estimator__max_iter": 0}, "'max_iter' parameter of MLPRegressor must be"),
     ],
 )
 def test_wrong_parameters(params, message):
