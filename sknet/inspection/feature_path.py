@@ -140,4 +140,5 @@ class FeaturePathDisplay:
             self.weights_ax_.plot(penalties, norms[:, i], color=colour, label=str(names[i]))
         self.weights_ax_.set(yscale="log", xlabel="penalty", ylabel="weight of the skip")
         if coloured:
-            self.weights_ax_.legend(frameon=False, loc="lower left", fontsize="small")
+            # Behind it lie lines, which would run through its words.
+            self.weights_ax_.legend(edgecolor="none", loc="lower left", fontsize="small")
