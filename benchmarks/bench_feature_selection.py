@@ -1,17 +1,20 @@
 """Feature selection by LassoNetSelector: fifty features of five tables, and planted features.
 
-    SKNET_DATA=folder python benchmarks/bench_feature_selection.py [--splits 5] [--save]
+    SKNET_DATA=folder python benchmarks/bench_feature_selection.py [--splits 5] [--peer-splits 5]
+        [--tables mnist ...] [--save]
 
 The protocol of Lemhadri et al., "LassoNet: a neural network with feature sparsity", JMLR 22 (2021),
 tables 1 and 2: a network with one hidden layer of a third as many units as there are columns,
 mini-batches of 256 rows, ratio 10, 50 features; then 50 extremely randomised trees, and a network
 with the README's recommended setting, on these alone; a fifth of the rows to test. Beside them the
-selector's own network on its columns. Missing values become medians of the training rows. Labels
-are smoothed a little against overfitting; penalties grow by 5 %, the selector's default.
+selector's own network on its columns. Missing values become medians of the training rows, and all
+columns are standardised: the penalty weighs their coefficients against one another. Labels are
+smoothed a little against overfitting; penalties grow by 5 %, the selector's default.
 
 Where the package `lassonet` is installed, it walks the path from the same first penalty, with the
-same multiplier, learning rate, mini-batches and epochs, on the first split. Of both there are the
-seconds of training with all features, before the path, and of the path itself; a fit of the
+same multiplier, learning rate, mini-batches and epochs, on the same splits, or the first of them:
+the first features that are 50 or fewer are its choice. Of both there are the seconds of training
+with all features, before the path, and of the path itself, and the median ratio; a fit of the
 selector also has a network fitted to the columns that it chooses. Without the folder there are
 scikit-learn's digits, of which 10 features are chosen.
 
@@ -74,10 +77,7 @@ def read(name):
 def split(name, seed):
     X, y = read(name)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=seed)
-    steps = [SimpleImputer(strategy="median")]
-    if name in ("mice_protein", "isolet_1560"):  # the others are pixels from 0 to 1
-        steps.append(StandardScaler())
-    scaler = make_pipeline(*steps).fit(X)
+    scaler = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(X)
     return *(scaler.transform(rows).astype(np.float32) for rows in (X, X_test)), y, y_test
 
 
@@ -89,7 +89,10 @@ def selector(n_columns, n_features, seed):
 
 
 def peer_path(X, y, ours, dense_epochs):
-    """Seconds that the package `lassonet` takes before the path and along it, as a function."""
+    """The package `lassonet` walks the path: a function of its seconds before and along it.
+
+    And of the features that it selects, a mask.
+    """
     import torch
     from lassonet import LassoNetClassifier
 
@@ -102,11 +105,12 @@ def peer_path(X, y, ours, dense_epochs):
             hidden_dims=(X.shape[1] // 3,), M=ours.hierarchy, batch_size=256, val_size=0.01,
             lambda_start=float(ours.path_["lambda"][1]), path_multiplier=ours.path_multiplier,
             optim=(partial(torch.optim.Adam, lr=1e-3), sgd), patience=(None, None),
-            n_iters=(dense_epochs, epochs), torch_seed=0, verbose=0, device="cpu",
+            n_iters=(dense_epochs, epochs), torch_seed=0, random_state=0, verbose=0, device="cpu",
         )  # fmt: skip
         times = [time.perf_counter()]
-        model.path(X, y, callback=lambda *_: times.append(time.perf_counter()))
-        return times[1] - times[0], times[-1] - times[1]
+        path = model.path(X, y, callback=lambda *_: times.append(time.perf_counter()))
+        few = (step.selected for step in path if step.selected.sum() <= ours.n_features_)
+        return times[1] - times[0], times[-1] - times[1], next(few).numpy()
 
     return measured
 
@@ -117,10 +121,20 @@ def seconds_of(call):
     return time.perf_counter() - begin
 
 
-def measure(name, n_features, seed):
-    """Accuracies with so many features, seconds of the fit, before the path and along it, the peer.
+def models_of(features, X, y, seed):
+    """Trees and a network, fitted to these features alone."""
+    X = X[:, features]
+    network = MLPClassifier(**SETTING, **FOR_CLASSES, random_state=seed)
+    network.set_params(max_iter=epochs(len(y)))
+    return [model.fit(X, y) for model in (ExtraTreesClassifier(50, random_state=seed), network)]
 
-    Accuracies of trees, of a network, and of the selector's own network.
+
+def measure(name, n_features, seed, with_peer):
+    """Accuracies with so many features, seconds of the fit, before the path and along it.
+
+    Accuracies of trees, of a network, and of the selector's own network. Then accuracies of the
+    first two with the features of the peer, and its seconds before and along the path, if it is
+    asked for.
     """
     X, X_test, y, y_test = split(name, seed)
     ours = selector(X.shape[1], n_features, seed)
@@ -128,56 +142,69 @@ def measure(name, n_features, seed):
     dense = clone(ours.estimator)
     before = HOST.alone(partial(seconds_of, partial(dense.fit, X, y)))
     along = seconds - before - ours.estimator_.history_["seconds"][-1]
-    kept, kept_test = ours.transform(X), ours.transform(X_test)
-    trees = ExtraTreesClassifier(50, random_state=seed).fit(kept, y)
-    network = MLPClassifier(**SETTING, **FOR_CLASSES, random_state=seed)
-    network.set_params(max_iter=epochs(len(y))).fit(kept, y)
-    models = (trees, network, ours.estimator_)
-    accuracies = [model.score(kept_test, y_test) for model in models]
-    peer = peer_path(X, y, ours, dense.n_iter_) if is_installed("lassonet") else None
-    return accuracies, (seconds, before, along), peer
+
+    def scores(features, *more):
+        models = *models_of(features, X, y, seed), *more
+        return [model.score(X_test[:, features], y_test) for model in models]
+
+    result = scores(ours.get_support(), ours.estimator_), (seconds, before, along)
+    if not with_peer:
+        return *result, None, None
+    *their_seconds, features = HOST.alone(peer_path(X, y, ours, dense.n_iter_))
+    return *result, scores(features), their_seconds
 
 
 def main():
     arguments = parser(__doc__)
     arguments.add_argument("--splits", type=int, default=5)
+    arguments.add_argument("--peer-splits", type=int, help="the first ones; default: all")
     arguments.add_argument("--tables", nargs="+", help="of the module's PUBLISHED and PLANTED")
     arguments = arguments.parse_args()
     warnings.simplefilter("ignore")
     report = Report("bench_feature_selection", ["lassonet", "torch"], arguments.save)
     names = arguments.tables or ([*PUBLISHED, *PLANTED] if real_data.folder() else ["digits"])
-    published(report, [name for name in names if name not in PLANTED], arguments.splits)
+    n_peer = arguments.splits if arguments.peer_splits is None else arguments.peer_splits
+    if not is_installed("lassonet"):
+        n_peer = 0
+    published(report, [name for name in names if name not in PLANTED], arguments.splits, n_peer)
     planted(report, [name for name in names if name in PLANTED], arguments.splits)
     report.close()
 
 
-def published(report, names, n_splits):
+def published(report, names, n_splits, n_peer):
     """Tables of which it is published how well fifty features do."""
     if not names:
         return
     n_features = N_FEATURES if real_data.folder() else 10
     report.say(f"Mean accuracy of {n_splits} splits with {n_features} features (published).")
+    if n_peer:
+        report.say(f"lassonet: of the first {n_peer} of them, in brackets ours on the same.")
     report.say()
     report.header(
         "table", "trees", "network", "the selector's own", "seconds", "before, along the path",
-        "lassonet", "ratio of both", "of the path",
+        "lassonet: trees", "network", "seconds before, along the path", "ratio of both",
+        "of the path, least to most",
     )  # fmt: skip
     for name in names:
-        scores, seconds = [], []
-        for seed in range(n_splits):
-            accuracies, its_seconds, peer = measure(name, n_features, seed)
-            scores.append(accuracies)
-            seconds.append(its_seconds)
-            if seed == 0 and is_installed("lassonet"):
-                theirs = np.array(HOST.alone(peer))
-        trees, network, own = np.mean(scores, axis=0)
+        splits = [measure(name, n_features, seed, seed < n_peer) for seed in range(n_splits)]
+        scores, seconds = (np.array(part) for part in list(zip(*splits, strict=True))[:2])
+        trees, network, own = scores.mean(axis=0)
         by_trees, by_network = PUBLISHED.get(name, ("-", "-"))
         cells = f"{trees:.4f} ({by_trees})", f"{network:.4f} ({by_network})", f"{own:.4f}"
-        compared = ["-", "-", "-"]
-        if is_installed("lassonet"):
-            ratio = theirs.sum() / sum(seconds[0][1:])
-            compared = [_pair(theirs), f"{ratio:.1f}", f"{theirs[1] / seconds[0][2]:.1f}"]
         whole, *parts = np.median(seconds, axis=0)
+        compared = ["-"] * 5
+        if n_peer:
+            their_scores = np.mean([split[2] for split in splits[:n_peer]], axis=0)
+            theirs = np.array([split[3] for split in splits[:n_peer]])
+            on_same = scores[:n_peer].mean(axis=0)
+            both = theirs.sum(axis=1) / seconds[:n_peer, 1:].sum(axis=1)
+            along = theirs[:, 1] / seconds[:n_peer, 2]
+            compared = [
+                *(f"{a:.4f} ({b:.4f})" for a, b in zip(their_scores, on_same[:2], strict=True)),
+                _pair(np.median(theirs, axis=0)),
+                f"{np.median(both):.1f}",
+                f"{np.median(along):.1f} ({along.min():.1f}-{along.max():.1f})",
+            ]
         report.row(name, *cells, f"{whole:.1f}", _pair(parts), *compared)
     report.say()
 

@@ -202,7 +202,7 @@ def test_validation_score_of_the_path():
     path = selector(n_features_to_select="auto", cv=3).fit(X, NUMBERS).path_
     assert path["validation_score"].shape == path["lambda"].shape
     assert path["validation_score"].max() > 0.8
-    assert path["validation_score"][-1] < 0.3  # a fold may end later than all rows do
+    assert path["validation_score"][-1] < 0.5  # a fold may end later than all rows do
 
 
 @pytest.mark.parametrize("groups", [None, [[5, 0], [1], [2, 3], [4], [7], [6]]])
@@ -217,9 +217,9 @@ def test_a_network_without_what_is_gone_is_the_same(kind, groups, monkeypatch):
         paths.append(selector(estimator, groups=groups).fit(kind(X), NUMBERS).path_)
     monkeypatch.undo()
     for name in ("lambda", "support", "coef_norm", "train_score"):
-        first, second = (path[name][:50] for path in paths)
+        first, second = (path[name][:25] for path in paths)
         assert_allclose(first, second, rtol=1e-6, atol=1e-9)
-    assert paths[0]["n_features"][45] < 6
+    assert paths[0]["n_features"][24] < 6
 
     class Spy(path_module.Model):
         def __init__(self, layers, n_in, *args):
@@ -233,6 +233,14 @@ def test_a_network_without_what_is_gone_is_the_same(kind, groups, monkeypatch):
     assert widths[0] == 8
     assert len(widths) > 2
     assert (np.diff(widths) < 0).all()
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 10])
+def test_first_penalty_throws_out_little(scale):
+    """Nor are there many after it that throw out nothing."""
+    n_features = selector().fit(scale * X, NUMBERS).path_["n_features"]
+    assert n_features[1] >= 7
+    assert (n_features >= 7).mean() < 0.3
 
 
 def test_first_penalty_can_be_given():

@@ -79,8 +79,8 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
         is a linear model; without limit the penalty would not keep hidden units away. 10 is
         recommended in [1]_.
     lambda_start : "auto" or float, default="auto"
-        The first penalty. "auto" is one that would take its weight off the median feature if
-        training gave nothing back; as it does, few leave so early.
+        The first penalty. "auto" is one that would take twice its weight off the median feature
+        if training gave nothing back; as it does, few leave so early.
     path_multiplier : float, default=1.05
         From a penalty to the next; above 1. With a smaller one fewer features leave at once, and
         the path takes longer.
