@@ -23,6 +23,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
 
 from sknet import MLPClassifier
 from sknet.feature_selection import LassoNetSelector
@@ -54,6 +55,8 @@ def main():
     X, X_test, y, y_test, n_kept = load(path)
     side = int(np.sqrt(X.shape[1]))
     print(f"{len(X)} images of {side} x {side} pixels")
+    scaler = StandardScaler().fit(X)  # the path compares weights
+    scaled, scaled_test = scaler.transform(X), scaler.transform(X_test)
 
     def make_network():
         return MLPClassifier((64,), max_iter=60, alpha=1e-3, random_state=0)
@@ -62,14 +65,14 @@ def main():
         "LassoNetSelector": LassoNetSelector(make_network(), n_features_to_select=n_kept),
         "SelectKBest": SelectKBest(k=n_kept),
     }
-    accuracy = {"all pixels": make_network().fit(X, y).score(X_test, y_test)}
+    accuracy = {"all pixels": make_network().fit(scaled, y).score(scaled_test, y_test)}
     print(f"all pixels:        accuracy {accuracy['all pixels']:.4f}")
     for name, selector in selectors.items():
         begin = time.perf_counter()
-        selector.fit(X, y)
+        selector.fit(scaled, y)
         seconds = time.perf_counter() - begin
-        net = make_network().fit(selector.transform(X), y)
-        accuracy[name] = net.score(selector.transform(X_test), y_test)
+        net = make_network().fit(selector.transform(scaled), y)
+        accuracy[name] = net.score(selector.transform(scaled_test), y_test)
         print(f"{name + ':':19}accuracy {accuracy[name]:.4f} with {n_kept} pixels, {seconds:.1f} s")
 
     figure, panels = plt.subplots(1, 4, figsize=(10, 3), layout="constrained")
