@@ -188,7 +188,7 @@ def published(report, names, n_splits, n_peer):
     n_features = N_FEATURES if real_data.folder() else 10
     report.say(f"Mean accuracy of {n_splits} splits with {n_features} features (published).")
     if n_peer:
-        report.say(f"lassonet: of the first {n_peer} of them, in brackets ours on the same.")
+        report.say(f"lassonet: on {n_peer} of them, in brackets ours on the same.")
     report.say()
     report.header(
         "table", "trees", "network", "the selector's own", "seconds", "before, along the path",

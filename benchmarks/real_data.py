@@ -40,7 +40,7 @@ MOST_ROWS = 10_000  # to train on, and to test on
 def folder():
     """Where the tables are, or None."""
     path = os.environ.get("SKNET_DATA")
-    return None if path is None else Path(path)
+    return Path(path) if path else None
 
 
 def tables():
