@@ -97,9 +97,9 @@ def selector(n_columns, n_features, seed):
 
 
 def peer_path(X, y, ours, dense_epochs):
-    """The package `lassonet` walks the path: a function of its seconds before and along it.
+    """Seconds that the package `lassonet` takes before the path and along it, and its features.
 
-    And of the features that it selects, a mask.
+    These as a mask.
     """
     import torch
     from lassonet import LassoNetClassifier
@@ -107,20 +107,16 @@ def peer_path(X, y, ours, dense_epochs):
     n_batches = -(-len(X) // 256)
     epochs = -(-ours.path_updates // n_batches)
     sgd = partial(torch.optim.SGD, lr=ours.path_learning_rate, momentum=0.9)
-
-    def measured():
-        model = LassoNetClassifier(
-            hidden_dims=(X.shape[1] // 3,), M=ours.hierarchy, batch_size=256, val_size=0.01,
-            lambda_start=float(ours.path_["lambda"][1]), path_multiplier=ours.path_multiplier,
-            optim=(partial(torch.optim.Adam, lr=1e-3), sgd), patience=(None, None),
-            n_iters=(dense_epochs, epochs), torch_seed=0, random_state=0, verbose=0, device="cpu",
-        )  # fmt: skip
-        times = [time.perf_counter()]
-        path = model.path(X, y, callback=lambda *_: times.append(time.perf_counter()))
-        few = (step.selected for step in path if step.selected.sum() <= ours.n_features_)
-        return times[1] - times[0], times[-1] - times[1], next(few).numpy()
-
-    return measured
+    model = LassoNetClassifier(
+        hidden_dims=(X.shape[1] // 3,), M=ours.hierarchy, batch_size=256, val_size=0.01,
+        lambda_start=float(ours.path_["lambda"][1]), path_multiplier=ours.path_multiplier,
+        optim=(partial(torch.optim.Adam, lr=1e-3), sgd), patience=(None, None),
+        n_iters=(dense_epochs, epochs), torch_seed=0, random_state=0, verbose=0, device="cpu",
+    )  # fmt: skip
+    times = [time.perf_counter()]
+    path = model.path(X, y, callback=lambda *_: times.append(time.perf_counter()))
+    few = (step.selected for step in path if step.selected.sum() <= ours.n_features_)
+    return times[1] - times[0], times[-1] - times[1], next(few).numpy()
 
 
 def seconds_of(call):
@@ -160,7 +156,7 @@ def measure(name, n_features, seed, with_peer):
     result = [*scores(ours.get_support()), own], (seconds, before, along)
     if not with_peer:
         return *result, None, None
-    *their_seconds, features = HOST.alone(peer_path(scaled, y, ours, dense.n_iter_))
+    *their_seconds, features = HOST.alone(partial(peer_path, scaled, y, ours, dense.n_iter_))
     return *result, scores(features), their_seconds
 
 

@@ -25,8 +25,8 @@ MOST_HALVINGS = 50  # of the learning rate
 MOST_ITERATIONS = 100  # of L-BFGS in search of a constant, which takes a handful
 WORTH_WHILE = 0.95  # part of the features to which a network is narrowed, or less
 HARDLY = 0.25  # part of the updates after which a group that is on its way out is there, at most
-AT_FIRST = 2  # times what the median group weighs, for the first penalty to take off
 PATIENCE = 3  # steps in a row in which it is hardly there, before it is left out for good
+MEDIAN_WEIGHTS = 2  # so many weights of the median group the first penalty would take off
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ class _Path:
         return Step(penalty, norms, self._score(self._task.rows, outputs), test)
 
     def first_penalty(self):
-        """One that takes AT_FIRST times its weight off the median group, with those below it.
+        """One that takes MEDIAN_WEIGHTS times its weight off the median group, with those below it.
 
         If training gives nothing back. It gives so much back that few groups leave so early, and
         penalties below it would do nothing but take time, the more as the network is still whole.
@@ -300,7 +300,7 @@ class _Path:
         if self._task.sizes:
             weights = weights + options.hierarchy * groups.sums(np.abs(coefs[0]).sum(axis=1))
         each = options.path_learning_rate * self._n_updates / (1 - 1 / options.path_multiplier)
-        return max(AT_FIRST * np.median(weights) / each, np.finfo(float).tiny)
+        return max(MEDIAN_WEIGHTS * np.median(weights) / each, np.finfo(float).tiny)
 
     def _monitor(self, score=None):
         tasks = FitTasks(self._network, self._task.rows, 0)
