@@ -20,6 +20,8 @@ MOST_NUMBERS = 4_000_000  # of these rows, made dense
 PART = 400  # of the passes of training: about a hundredth of its time
 LEAST_PASSES = 40
 SPARSE_COST = 100  # of a product with an element of sparse X, in products with dense rows
+LEAST_SPARSE_ROWS = 1000  # that tell how much the columns of sparse X vary
+SPARSE_PART = 10  # of the rows of training, counted once per epoch: a short fit wants fewer
 
 
 class GradientsMixin:
@@ -182,7 +184,7 @@ class GradientsMixin:
         for network in self._networks:
             model = network._model().folded()
             n_rows = _n_rows(model, task.rows.X, network.n_iter_)
-            n_sparse_rows = min(MOST_ROWS, task.data.n_samples)
+            n_sparse_rows = _n_sparse_rows(task.data.n_samples, network.n_iter_)
             network.feature_importances_ = model.importances(
                 task.data, n_rows, n_sparse_rows, self.n_threads
             )
@@ -202,3 +204,8 @@ def _n_rows(model, X, n_epochs):
         passes *= in_first * dense_part + 1 - in_first
     n_rows = int(max(LEAST_PASSES, passes) / (1 + model.network.n_out))
     return max(1, min(n_rows, n_samples, MOST_ROWS, MOST_NUMBERS // n_features))
+
+
+def _n_sparse_rows(n_samples, n_epochs):
+    """How many rows of sparse X tell how much its columns vary, after so many epochs."""
+    return min(n_samples, MOST_ROWS, max(LEAST_SPARSE_ROWS, n_epochs * n_samples // SPARSE_PART))

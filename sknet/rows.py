@@ -124,5 +124,6 @@ def checked_weight(sample_weight, X, name):
 
 def columns(X, support):
     """The columns of X, an array or a CSR matrix, for which support is True."""
-    chosen = X[:, support]
-    return chosen if sparse.issparse(X) else np.ascontiguousarray(chosen)
+    if sparse.issparse(X):
+        return X[:, support]
+    return np.take(X, np.flatnonzero(support), axis=1)  # X[:, support] takes many times as long

@@ -13,7 +13,9 @@ from sklearn.pipeline import make_pipeline
 from small_fits import LABELS, NUMBERS, X, classifier, regressor
 
 from sknet import HiddenFeatures, MLPClassifier, MLPRegressor
-from sknet.gradients import MOST_NUMBERS, MOST_ROWS, _n_rows
+from sknet.gradients import MOST_NUMBERS, MOST_ROWS, _n_rows, _n_sparse_rows
+from sknet.layers import Skip, mlp
+from sknet.model import Model, as_data
 from sknet.typing import Activation
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -200,6 +202,7 @@ def defined(net, rows):
 def all_rows(monkeypatch):
     """Importances are those by 2,000 rows, however short training was."""
     monkeypatch.setattr("sknet.gradients.LEAST_PASSES", 10**6)
+    monkeypatch.setattr("sknet.gradients.LEAST_SPARSE_ROWS", 10**6)
 
 
 @pytest.mark.parametrize("y", [LABELS, THREE], ids=["two", "three"])
@@ -271,6 +274,27 @@ def test_importances_do_not_depend_on_threads_and_see_sparse_rows(all_rows):
     assert_allclose(nets[0].feature_importances_, defined(nets[0], rows[numbers]), rtol=1e-9)
 
 
+@pytest.mark.parametrize("n_rows", [2, 97, 150])
+@pytest.mark.parametrize(
+    "layers",
+    [mlp((7, 5), ["tanh", "relu"], 3), mlp((), [], 1), (Skip(mlp((7,), ["tanh"], 3)),)],
+    ids=["hidden", "none", "skip"],
+)
+def test_importances_by_sparse_rows_are_those_by_dense_ones(layers, n_rows):
+    """Sparse X shows the gradients of the columns that it has; two layers may read it."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(150, 40)) * (rng.random((150, 40)) < 0.3)
+    rows[:, 3], rows[:, 4] = 0, 1
+    model = Model(layers, 40, np.float64)
+    model.set_params(rng.normal(size=model.network.n_params))
+    by_dense, by_sparse = (
+        model.importances(as_data(model.core, given), n_rows, n_rows, 1)
+        for given in (rows, sparse.csr_array(rows))
+    )
+    assert by_dense.sum() == pytest.approx(1)
+    assert_allclose(by_sparse, by_dense, rtol=1e-9, atol=1e-15)
+
+
 def test_few_rows_are_looked_at_where_training_saw_few_numbers():
     """TF-IDF of short texts: a dense gradient costs a thousand times what a sparse row does."""
     rows = sparse.random_array((2000, 50_000), density=1e-4, rng=0, format="csr")
@@ -281,11 +305,14 @@ def test_few_rows_are_looked_at_where_training_saw_few_numbers():
 
 
 def test_rare_words_have_importances():
-    """The few rows of the gradients hold few of the words: all that vary in 2,000 rows count."""
+    """The few rows of the gradients hold few of the words: all that vary in more rows count."""
     rows = sparse.random_array((2500, 4000), density=5e-4, rng=0, format="csr")
     net = classifier(max_iter=1).fit(rows, np.arange(2500) % 2)
-    numbers = np.arange(MOST_ROWS) * 2500 // MOST_ROWS
+    numbers = np.arange(1000) * 2500 // 1000
     assert _n_rows(net._model(), rows, n_epochs=1) == 20
+    assert _n_sparse_rows(2500, n_epochs=1) == 1000
+    assert _n_sparse_rows(25_000, n_epochs=10**6) == MOST_ROWS
+    assert _n_sparse_rows(900, n_epochs=10**6) == 900
     assert_array_equal(net.feature_importances_ > 0, (rows[numbers] != 0).sum(axis=0) > 0)
 
 

@@ -22,6 +22,7 @@ from sknet import MLPClassifier, MLPRegressor
 from sknet.feature_selection import LassoNetSelector
 from sknet.feature_selection import path as path_module
 from sknet.optimizers import AdamW
+from sknet.rows import Rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -169,6 +170,22 @@ def test_without_features_it_ends_with_a_good_constant(seed):
     fitted = selector(regressor(early_stopping=True, random_state=seed)).fit(X, NUMBERS)
     assert_allclose(fitted.path_["train_score"][-1], 0, atol=1e-6)
     assert not fitted.path_["support"][-1].any()
+
+
+def test_of_many_rows_some_are_scored(monkeypatch):
+    """Of those that count; the path is what it is, and the scores are near those of all rows."""
+    weight = np.ones(len(X))
+    weight[::2] = 0
+    all_scored = selector().fit(X, NUMBERS, weight).path_
+    monkeypatch.setattr(path_module, "SCORED_ROWS", 60)
+    some_scored = selector().fit(X, NUMBERS, weight).path_
+    assert_array_equal(some_scored["coef_norm"], all_scored["coef_norm"])
+    differences = np.abs(some_scored["train_score"] - all_scored["train_score"])
+    assert 0 < differences.max() < 0.2
+    rows = path_module._some(Rows(X, NUMBERS, weight))
+    assert len(rows.y) == 60
+    assert rows.weight.all()
+    assert len(path_module._some(rows).y) == 60
 
 
 def test_what_is_hardly_there_leaves_for_good(monkeypatch):

@@ -77,6 +77,8 @@ cdef class Importances(Passage):
     cdef double[::1] moment_weights  # (n_blocks or 1) of the rows that `moments` sums
     cdef real_t[::1] origin          # (n_features) the first row of dense X
     cdef const Py_ssize_t[::1] sparse_rows
+    cdef const Py_ssize_t[::1] seen  # columns, of sparse X those that are not zero in all of these
+    cdef real_t[:, :] packed         # (n_blocks, ...) scratch, for gradients of the seen columns
 
     def __init__(
         self, Network network not None, Data data not None, const real_t[::1] params not None,
@@ -90,9 +92,14 @@ cdef class Importances(Passage):
             self.sparse_rows = spread(n_sparse_rows, data.n_samples)
             self.moments = np.empty((1, 2, data.n_features))
             self.moment_weights = np.empty(1)
+            if self.reads_sparse:
+                self.comes_to_X = False
+                width = max([(<Layer> layer).n_out for layer in network.layers])
+                self.packed = empty(self.n_blocks, width * packed_columns(self.block_rows))
         else:
             self.moments = np.empty((self.n_blocks, 2, data.n_features))
             self.moment_weights = self.weights
+            self.seen = np.arange(data.n_features)
             self.origin = np.empty(data.n_features, DTYPE)
             memcpy(&self.origin[0], data.X, data.n_features * sizeof(real_t))
 
@@ -101,30 +108,53 @@ cdef class Importances(Passage):
         self.moments[:] = 0
         self.weights[:] = 0
         self.moment_weights[:] = 0
+        if self.data.is_sparse:
+            self.add_sparse_rows()
+            self.seen = np.flatnonzero(self.moments[0, 1])
         Passage.start(self, size)
 
     cdef void pass_block(self, Workspace* ws, Py_ssize_t turn, Py_ssize_t first) noexcept nogil:
-        cdef Py_ssize_t k, i, j, n_in = self.network.n_in, n_out = self.network.n_out
-        cdef Py_ssize_t n_steps = self.network.n_steps
-        cdef double weight
-        cdef double* slopes = &self.slopes[turn, 0]
+        cdef Py_ssize_t k, i, n_in = self.network.n_in, n_out = self.network.n_out
+        cdef real_t* dY = ws.dY[self.network.n_steps - 1]
+        cdef double[PASSAGE_ROWS] weights
+        for i in range(ws.n):
+            weights[i] = row_weight(self.data.weight, self.rows[first + i])
+            self.weights[turn] += weights[i]
+            if not self.data.is_sparse:
+                self.add_row(ws.X + i * n_in, weights[i], &self.moments[turn, 0, 0])
         self.network.forward(ws, 0, ws.n, 0)
         for k in range(n_out):
-            memset(ws.dY[n_steps - 1], 0, ws.n * n_out * sizeof(real_t))
+            memset(dY, 0, ws.n * n_out * sizeof(real_t))
             for i in range(ws.n):
-                ws.dY[n_steps - 1][i * n_out + k] = 1
-            self.network.backward(ws, 0, ws.n, 0)
-            for i in range(ws.n):
-                weight = row_weight(self.data.weight, self.rows[first + i])
-                for j in range(n_in):
-                    slopes[j] += weight * real_abs(ws.dX[i * n_in + j])
+                dY[i * n_out + k] = 1
+            if self.reads_sparse:
+                self.add_slopes_of_seen(ws, weights, turn)
+            else:
+                self.add_slopes(ws, weights, turn)
+
+    cdef void add_slopes(self, Workspace* ws, const double* weights, Py_ssize_t turn) noexcept nogil:
+        cdef Py_ssize_t i, j, n_in = self.network.n_in
+        cdef double* slopes = &self.slopes[turn, 0]
+        self.network.backward(ws, 0, ws.n, 0)
         for i in range(ws.n):
-            weight = row_weight(self.data.weight, self.rows[first + i])
-            self.weights[turn] += weight
-            if not self.data.is_sparse:
-                self.add_row(ws.X + i * n_in, weight, &self.moments[turn, 0, 0])
-        if turn == 0 and self.data.is_sparse:
-            self.add_sparse_rows()
+            for j in range(n_in):
+                slopes[j] += weights[i] * real_abs(ws.dX[i * n_in + j])
+
+    cdef void add_slopes_of_seen(
+        self, Workspace* ws, const double* weights, Py_ssize_t turn
+    ) noexcept nogil:
+        """Only of columns that vary: in text, of a few rows, most do not, and W is large."""
+        cdef Py_ssize_t i, c, n_seen = self.seen.shape[0]
+        cdef const Py_ssize_t* seen = &self.seen[0] if n_seen else NULL
+        cdef double* slopes = &self.slopes[turn, 0]
+        cdef real_t* dX = ws.dX  # (n_seen, ws.n)
+        ws.dX = NULL
+        self.network.backward(ws, 0, ws.n, 0)
+        ws.dX = dX
+        self.network.backward_columns(ws, n_seen, seen, &self.packed[turn, 0], dX)
+        for c in range(n_seen):
+            for i in range(ws.n):
+                slopes[seen[c]] += weights[i] * real_abs(dX[c * ws.n + i])
 
     cdef void add_row(self, const real_t* row, double weight, double* sums) noexcept nogil:
         cdef Py_ssize_t j, n_in = self.network.n_in
@@ -136,25 +166,29 @@ cdef class Importances(Passage):
             squares[j] += weight * x * x
 
     cdef void add_sparse_rows(self) noexcept nogil:
-        cdef Py_ssize_t i, p, row
+        cdef Py_ssize_t i, p, row, column
         cdef double weight, x
+        cdef double* sums = &self.moments[0, 0, 0]
+        cdef double* squares = &self.moments[0, 1, 0]
+        cdef SparseMatrix csr = self.data.csr
         for i in range(self.sparse_rows.shape[0]):
             row = self.sparse_rows[i]
             weight = row_weight(self.data.weight, row)
             self.moment_weights[0] += weight
-            for p in range(self.data.csr.indptr[row], self.data.csr.indptr[row + 1]):
-                x = self.data.csr.data[p]
-                self.moments[0, 0, self.data.csr.indices[p]] += weight * x
-                self.moments[0, 1, self.data.csr.indices[p]] += weight * x * x
+            for p in range(csr.indptr[row], csr.indptr[row + 1]):
+                column, x = csr.indices[p], csr.data[p]
+                sums[column] += weight * x
+                squares[column] += weight * x * x
 
     def result(self):
         """(n_features,), >= 0 and of sum 1, or zeros where no output follows any column."""
-        cdef Py_ssize_t j, block
+        cdef Py_ssize_t c, j, block
         cdef double weight = sum_in_order(self.weights), slope, mean, square, total = 0
         cdef double moment_weight = sum_in_order(self.moment_weights)
-        result = np.empty(self.network.n_in)
+        result = np.zeros(self.network.n_in)
         cdef double[::1] importances = result
-        for j in range(self.network.n_in):
+        for c in range(self.seen.shape[0]):
+            j = self.seen[c]
             slope = mean = square = 0
             for block in range(self.slopes.shape[0]):
                 slope += self.slopes[block, j]
@@ -165,6 +199,6 @@ cdef class Importances(Passage):
             importances[j] = slope / weight * sqrt(max(square - mean * mean, 0.0))
             total += importances[j]
         if total > 0:
-            for j in range(self.network.n_in):
-                importances[j] /= total
+            for c in range(self.seen.shape[0]):
+                importances[self.seen[c]] /= total
         return result

@@ -257,6 +257,28 @@ cdef class Network:
             else:
                 (<Layer> step.layer).prepare_rows(&rows)
 
+    cdef void backward_columns(
+        self, Workspace* ws, Py_ssize_t n_columns, const Py_ssize_t* columns, real_t* packed,
+        real_t* dX,
+    ) noexcept nogil:
+        """dX (n_columns, ws.n) = gradients with respect to these columns of sparse X, after backward()."""
+        cdef Py_ssize_t i, k
+        cdef bint adds = False
+        cdef Rows rows
+        cdef real_t* added = ws.scratch + ws.n * self.n_scratch
+        for i in range(self.n_steps):
+            if self.steps[i].slots[0] > 0:
+                continue
+            self.view(i, ws, 0, ws.n, &rows)
+            rows.dY = ws.dY[i]
+            (<Layer> self.steps[i].layer).backward_columns(
+                &rows, n_columns, columns, packed, added if adds else dX
+            )
+            if adds:
+                for k in range(n_columns * ws.n):
+                    dX[k] += added[k]
+            adds = True
+
     cdef inline real_t* slot_gradient(self, Workspace* ws, Py_ssize_t slot, Py_ssize_t first) noexcept nogil:
         """Where the gradient of a slot's rows goes; NULL where nobody wants it."""
         if slot == 0:

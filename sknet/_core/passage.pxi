@@ -21,7 +21,7 @@ cdef class Passage(Job):
     """Passes X through a network; the workers take block after block.
 
     What is done with a block, pass_block() says in subclasses, which call set_up() first. Where
-    `comes_back`, gradients pass the network too, down to X.
+    `comes_back`, gradients pass the network too, down to X where `comes_to_X`.
     """
 
     cdef readonly Network network
@@ -33,7 +33,7 @@ cdef class Passage(Job):
     cdef bint[::1] trained           # (n_steps) no step
     cdef Py_ssize_t n_rows, block_rows, n_blocks, n_turns, width
     cdef uint64_t key
-    cdef bint gathers, reads_sparse, comes_back
+    cdef bint gathers, reads_sparse, comes_back, comes_to_X
     cdef Workspace workspace
     cdef const Py_ssize_t[:, ::1] tiles
     cdef const real_t[::1] params
@@ -47,7 +47,8 @@ cdef class Passage(Job):
             raise ValueError(f"X has {data.n_features} columns, the network takes {network.n_in}")
         if params.shape[0] != network.n_params or state.shape[0] != network.n_state:
             raise ValueError("params and state must have network.n_params and network.n_state elements")
-        self.network, self.data, self.params, self.comes_back = network, data, params, comes_back
+        self.network, self.data, self.params = network, data, params
+        self.comes_back = self.comes_to_X = comes_back
         self.arrays = (params, state)
         if rows is None and data.is_sparse:
             rows = np.arange(data.n_samples)
@@ -90,7 +91,8 @@ cdef class Passage(Job):
             step = self.network.steps + self.tiles[tile, 0]
             (<Layer> step.layer).prepare(
                 &self.params[step.params + self.tiles[tile, 1]], self.tiles[tile, 1],
-                self.tiles[tile, 2], self.reads_sparse and step.slots[0] == 0, self.comes_back,
+                self.tiles[tile, 2], self.reads_sparse and step.slots[0] == 0,
+                self.comes_to_X if step.slots[0] == 0 else self.comes_back,
                 &self.shared[0] + step.shared,
             )
 

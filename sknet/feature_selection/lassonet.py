@@ -106,9 +106,9 @@ class LassoNetSelector(SelectorMixin, MetaEstimatorMixin, BaseEstimator):
     path_ : dict of ndarray
         A row per step of the path: "lambda", the first one 0; "n_features"; "support"
         (n_steps, n_features_in_); "coef_norm", of the same shape, the norm of the skip of each
-        feature, or of its group; "train_score" of the penalised network, accuracy or R^2, and
-        "validation_score": with "auto" the mean over the folds, else with the rows that
-        `early_stopping` sets aside, if it does.
+        feature, or of its group; "train_score" of the penalised network, accuracy or R^2, with
+        2,000 of the rows or all that there are, and "validation_score": with "auto" the mean over
+        the folds, else with the rows that `early_stopping` sets aside, if it does.
     cv_results_ : dict of ndarray
         With "auto": "n_features" and, of the networks fitted to so many, "mean_test_score",
         "std_test_score" and "split0_test_score", "split1_test_score", ...

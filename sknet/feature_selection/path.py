@@ -26,6 +26,7 @@ MOST_ITERATIONS = 100  # of L-BFGS in search of a constant, which takes a handfu
 WORTH_WHILE = 0.95  # part of the features to which a network is narrowed, or less
 HARDLY = 0.25  # part of the updates after which a group that is on its way out is there, at most
 PATIENCE = 3  # steps in a row in which it is hardly there, before it is left out for good
+SCORED_ROWS = 2000  # of training, at most: all of them would take up to a third of the time
 MEDIAN_WEIGHTS = 2  # so many weights of the median group the first penalty would take off
 
 
@@ -54,7 +55,7 @@ class Step:
         those that are gone. Mini-batches are samples: they bring a feature back now and then, and
         throw it out again. So it is gone if it was out after half of the updates or more.
     train_score, test_score : float
-        With the rows that training saw, and with others, NaN if there are none.
+        With rows that training saw, SCORED_ROWS at most, and with others, NaN if there are none.
     """
 
     penalty: float
@@ -104,6 +105,7 @@ class _Path:
 
     def __init__(self, network, task, test, options, progress, halt):
         self._network, self._task, self._test = network, task, test
+        self._scored = _some(task.rows)
         self._options, self._progress, self._halt = options, progress, halt
         layers = network._declare_layers(task.sizes, network.n_outputs_)
         self._first = next(i for i, layer in enumerate(layers) if isinstance(layer, Dense))
@@ -165,6 +167,7 @@ class _Path:
         rows = task.rows.with_columns(support)
         data = as_data(before.core, rows.X, rows.targets, rows.weight)
         self._task = replace(task, rows=rows, data=data)
+        self._scored = self._scored.with_columns(support)
         self._test = None if self._test is None else self._test.with_columns(support)
         self._take(self._groups.some(stay))
         self._progress.best_params = None  # of the wider network
@@ -251,6 +254,7 @@ class _Path:
         rows = _without_features(task.rows)
         data = as_data(self._model.core, rows.X, rows.targets, rows.weight)
         self._task = replace(task, rows=rows, data=data)
+        self._scored = _without_features(self._scored)
         self._test = None if self._test is None else _without_features(self._test)
         options = replace(self._training, max_iter=MOST_ITERATIONS)
         reason, *_ = fit_lbfgs(
@@ -278,13 +282,13 @@ class _Path:
         return self._options.groups.norms(self._model.coefs[-1])
 
     def outputs(self):
-        """Raw outputs for the rows of training."""
-        return self._raw(self._task.rows)
+        """Raw outputs for the rows of training that are scored."""
+        return self._raw(self._scored)
 
     def step(self, penalty, norms, outputs):
-        """Where the path has come to with this penalty; `outputs` for the rows of training."""
+        """Where the path has come to with this penalty; `outputs` as of outputs()."""
         test = math.nan if self._test is None else self._score(self._test, self._raw(self._test))
-        return Step(penalty, norms, self._score(self._task.rows, outputs), test)
+        return Step(penalty, norms, self._score(self._scored, outputs), test)
 
     def first_penalty(self):
         """One that takes MEDIAN_WEIGHTS times its weight off the median group, with those below it.
@@ -313,8 +317,18 @@ class _Path:
         return self._model.predict(rows.X, self._task.options.n_threads)
 
     def _loss(self, raw):
-        rows = self._task.rows
+        rows = self._scored
         return self._task.loss.value(raw, rows.targets, rows.weight)
+
+
+def _some(rows):
+    """These rows, or SCORED_ROWS of those that count: always the same, at random places."""
+    if len(rows.y) <= SCORED_ROWS:
+        return rows
+    rows = rows.with_weight()
+    generator = np.random.default_rng(0)
+    n_scored = min(SCORED_ROWS, len(rows.y))
+    return rows.take(np.sort(generator.choice(len(rows.y), n_scored, replace=False)))
 
 
 def _without_features(rows):

@@ -135,6 +135,13 @@ cdef class Dense(Layer):
                 rows.dX[0], rows.ahead,
             )
 
+    cdef void backward_columns(
+        self, Rows* rows, Py_ssize_t n_columns, const Py_ssize_t* columns, real_t* packed, real_t* dX
+    ) noexcept nogil:
+        """dX = W[columns] dZ.T: W, which is large, is read as it lies, the few rows are packed."""
+        pack_rows_transposed(0, rows.n, rows.n, self.n_out, rows.dY, packed)
+        gemm(n_columns, rows.n, self.n_out, rows.W, columns, packed, NULL, dX, NULL)
+
     cdef inline bint packs_rows(self, Rows* rows) noexcept nogil:
         """Whether `cache` holds the packed dZ."""
         return (

@@ -136,6 +136,14 @@ cdef class Layer:
     cdef void backward_input(self, Rows* rows) noexcept nogil:
         """dY -> dX where asked for. May turn dY into what the parameter sums want to read."""
 
+    cdef void backward_columns(
+        self, Rows* rows, Py_ssize_t n_columns, const Py_ssize_t* columns, real_t* packed, real_t* dX
+    ) noexcept nogil:
+        """dX (n_columns, n) = gradients of these columns of X, after backward_input().
+
+        Of layers that take sparse X. It needs no prepare(); `packed` has room for dY in panels.
+        """
+
     cdef void prepare_rows(self, Rows* rows) noexcept nogil:
         """By tiles: puts this block's X and dY, now weighted, where backward_params() reads them."""
 
