@@ -265,8 +265,9 @@ class MLPClassifier(ClassifierMixin, BaseNetwork):
     feature_importances_ : ndarray of shape (n_features_in_,)
         How much the raw outputs follow each column: the mean size of their derivatives, in units of
         the column's standard deviation, over up to 2,000 training rows, fewer after short training.
-        Deviations of sparse columns are always those over up to 2,000 rows. Not negative, of sum
-        1 (zeros if no output follows any column). `SelectFromModel`, `RFE` and `RFECV` go by it.
+        Deviations of sparse columns are those over 1,000 to 2,000 rows, if there are so many. Not
+        negative, of sum 1 (zeros if no output follows any column). `SelectFromModel`, `RFE` and
+        `RFECV` go by it.
     t_ : int
         Rows seen in training, over all epochs.
     n_layers_ : int

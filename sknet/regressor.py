@@ -252,8 +252,9 @@ class MLPRegressor(RegressorMixin, UncertaintyMixin, BaseNetwork):
     feature_importances_ : ndarray of shape (n_features_in_,)
         How much the raw outputs follow each column: the mean size of their derivatives, in units of
         the column's standard deviation, over up to 2,000 training rows, fewer after short training.
-        Deviations of sparse columns are always those over up to 2,000 rows. Not negative, of sum
-        1 (zeros if no output follows any column). `SelectFromModel`, `RFE` and `RFECV` go by it.
+        Deviations of sparse columns are those over 1,000 to 2,000 rows, if there are so many. Not
+        negative, of sum 1 (zeros if no output follows any column). `SelectFromModel`, `RFE` and
+        `RFECV` go by it.
     residual_std_ : float or ndarray of shape (n_outputs,)
         Standard deviation of the noise: what squared errors on the validation rows have beyond
         the spread of an ensemble's members; for 'poisson', 'gamma' and 'tweedie' in units of the
