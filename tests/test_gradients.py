@@ -14,7 +14,7 @@ from small_fits import LABELS, NUMBERS, X, classifier, regressor
 
 from sknet import HiddenFeatures, MLPClassifier, MLPRegressor
 from sknet.gradients import MOST_NUMBERS, MOST_ROWS, _n_rows, _n_sparse_rows
-from sknet.layers import Skip, mlp
+from sknet.layers import Dense, Residual, Skip, mlp
 from sknet.model import Model, as_data
 from sknet.typing import Activation
 
@@ -277,11 +277,19 @@ def test_importances_do_not_depend_on_threads_and_see_sparse_rows(all_rows):
 @pytest.mark.parametrize("n_rows", [2, 97, 150])
 @pytest.mark.parametrize(
     "layers",
-    [mlp((7, 5), ["tanh", "relu"], 3), mlp((), [], 1), (Skip(mlp((7,), ["tanh"], 3)),)],
-    ids=["hidden", "none", "skip"],
+    [
+        mlp((7, 5), ["tanh", "relu"], 3),
+        mlp((), [], 1),
+        (Skip(mlp((7,), ["tanh"], 3)),),
+        (Residual((Dense(40, "tanh"),)), Dense(3)),
+    ],
+    ids=["hidden", "none", "skip", "residual"],
 )
 def test_importances_by_sparse_rows_are_those_by_dense_ones(layers, n_rows):
-    """Sparse X shows the gradients of the columns that it has; two layers may read it."""
+    """Of sparse X only the columns that it has are looked at; two layers may read them.
+
+    A residual layer adds X up, which is made dense for it.
+    """
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(150, 40)) * (rng.random((150, 40)) < 0.3)
     rows[:, 3], rows[:, 4] = 0, 1
