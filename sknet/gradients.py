@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sknet.model import as_data
 from sknet.rows import checked_weight
@@ -182,8 +181,8 @@ class GradientsMixin:
     def _note_importances(self, task):
         """Sets feature_importances_, from some of the training rows."""
         for network in self._networks:
-            model = network._model().folded()
-            n_rows = _n_rows(model, task.rows.X, network.n_iter_)
+            model = network._fitted_model.folded()
+            n_rows = _n_rows(model, task, network.n_iter_)
             n_sparse_rows = _n_sparse_rows(task.data.n_samples, network.n_iter_)
             network.feature_importances_ = model.importances(
                 task.data, n_rows, n_sparse_rows, self.n_threads
@@ -194,13 +193,13 @@ class GradientsMixin:
             )
 
 
-def _n_rows(model, X, n_epochs):
-    """How many rows to look at, after so many epochs on X."""
-    n_samples, n_features = X.shape
+def _n_rows(model, task, n_epochs):
+    """How many rows to look at, after so many epochs."""
+    n_samples, n_features = task.data.n_samples, task.data.n_features
     passes = 3 * n_epochs * n_samples / PART
-    if sparse.issparse(X):
+    if task.data.is_sparse:
         in_first = model.coefs[0].size / model.network.n_weights
-        dense_part = min(1.0, SPARSE_COST * X.nnz / (n_samples * n_features))
+        dense_part = min(1.0, SPARSE_COST * task.rows.X.nnz / (n_samples * n_features))
         passes *= in_first * dense_part + 1 - in_first
     n_rows = int(max(LEAST_PASSES, passes) / (1 + model.network.n_out))
     return max(1, min(n_rows, n_samples, MOST_ROWS, MOST_NUMBERS // n_features))

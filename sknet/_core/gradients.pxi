@@ -71,11 +71,11 @@ cdef class Importances(Passage):
     n_sparse_rows : rows that tell the deviations of sparse X, spread evenly
     """
 
-    cdef double[:, ::1] slopes      # (n_blocks, n_features) sums over rows, times their weights
-    cdef double[:, :, ::1] moments  # (n_blocks or 1, 2, n_features) of X less its first row, squared
+    # (n_blocks, 3, n_features) over rows, times their weights: sizes of slopes, X, and X squared.
+    # Dense X less its first row; sparse X in the first block.
+    cdef double[:, :, ::1] sums
     cdef double[::1] weights         # (n_blocks) of the rows
-    cdef double[::1] moment_weights  # (n_blocks or 1) of the rows that `moments` sums
-    cdef real_t[::1] origin          # (n_features) the first row of dense X
+    cdef double sparse_weight        # of the rows that tell the deviations of sparse X
     cdef const Py_ssize_t[::1] sparse_rows
     cdef const Py_ssize_t[::1] seen  # columns, of sparse X those that are not zero in all of these
     cdef real_t[:, :] packed         # (n_blocks, ...) scratch, for gradients of the seen columns
@@ -86,31 +86,21 @@ cdef class Importances(Passage):
     ):
         refuse_training_layers(network)
         self.set_up(network, data, params, state, spread(n_rows, data.n_samples), True, True, 1)
-        self.slopes = np.empty((self.n_blocks, data.n_features))
-        self.weights = np.empty(self.n_blocks)
         if data.is_sparse:
             self.sparse_rows = spread(n_sparse_rows, data.n_samples)
-            self.moments = np.empty((1, 2, data.n_features))
-            self.moment_weights = np.empty(1)
             if self.reads_sparse:
                 self.comes_to_X = False
                 width = max([(<Layer> layer).n_out for layer in network.layers])
                 self.packed = empty(self.n_blocks, width * packed_columns(self.block_rows))
         else:
-            self.moments = np.empty((self.n_blocks, 2, data.n_features))
-            self.moment_weights = self.weights
             self.seen = np.arange(data.n_features)
-            self.origin = np.empty(data.n_features, DTYPE)
-            memcpy(&self.origin[0], data.X, data.n_features * sizeof(real_t))
 
     def start(self, int size):
-        self.slopes[:] = 0
-        self.moments[:] = 0
-        self.weights[:] = 0
-        self.moment_weights[:] = 0
+        self.sums = np.zeros((self.n_blocks, 3, self.data.n_features))
+        self.weights = np.zeros(self.n_blocks)
         if self.data.is_sparse:
             self.add_sparse_rows()
-            self.seen = np.flatnonzero(self.moments[0, 1])
+            self.seen = np.flatnonzero(self.sums[0, 2])
         Passage.start(self, size)
 
     cdef void pass_block(self, Workspace* ws, Py_ssize_t turn, Py_ssize_t first) noexcept nogil:
@@ -121,7 +111,7 @@ cdef class Importances(Passage):
             weights[i] = row_weight(self.data.weight, self.rows[first + i])
             self.weights[turn] += weights[i]
             if not self.data.is_sparse:
-                self.add_row(ws.X + i * n_in, weights[i], &self.moments[turn, 0, 0])
+                self.add_row(ws.X + i * n_in, weights[i], &self.sums[turn, 1, 0])
         self.network.forward(ws, 0, ws.n, 0)
         for k in range(n_out):
             memset(dY, 0, ws.n * n_out * sizeof(real_t))
@@ -134,7 +124,7 @@ cdef class Importances(Passage):
 
     cdef void add_slopes(self, Workspace* ws, const double* weights, Py_ssize_t turn) noexcept nogil:
         cdef Py_ssize_t i, j, n_in = self.network.n_in
-        cdef double* slopes = &self.slopes[turn, 0]
+        cdef double* slopes = &self.sums[turn, 0, 0]
         self.network.backward(ws, 0, ws.n, 0)
         for i in range(ws.n):
             for j in range(n_in):
@@ -146,7 +136,7 @@ cdef class Importances(Passage):
         """Only of columns that vary: in text, of a few rows, most do not, and W is large."""
         cdef Py_ssize_t i, c, n_seen = self.seen.shape[0]
         cdef const Py_ssize_t* seen = &self.seen[0] if n_seen else NULL
-        cdef double* slopes = &self.slopes[turn, 0]
+        cdef double* slopes = &self.sums[turn, 0, 0]
         cdef real_t* dX = ws.dX  # (n_seen, ws.n)
         ws.dX = NULL
         self.network.backward(ws, 0, ws.n, 0)
@@ -161,20 +151,21 @@ cdef class Importances(Passage):
         cdef double* squares = sums + n_in
         cdef double x
         for j in range(n_in):
-            x = row[j] - self.origin[j]
+            x = row[j] - self.data.X[j]
             sums[j] += weight * x
             squares[j] += weight * x * x
 
     cdef void add_sparse_rows(self) noexcept nogil:
         cdef Py_ssize_t i, p, row, column
         cdef double weight, x
-        cdef double* sums = &self.moments[0, 0, 0]
-        cdef double* squares = &self.moments[0, 1, 0]
+        cdef double* sums = &self.sums[0, 1, 0]
+        cdef double* squares = &self.sums[0, 2, 0]
         cdef SparseMatrix csr = self.data.csr
+        self.sparse_weight = 0
         for i in range(self.sparse_rows.shape[0]):
             row = self.sparse_rows[i]
             weight = row_weight(self.data.weight, row)
-            self.moment_weights[0] += weight
+            self.sparse_weight += weight
             for p in range(csr.indptr[row], csr.indptr[row + 1]):
                 column, x = csr.indices[p], csr.data[p]
                 sums[column] += weight * x
@@ -184,18 +175,17 @@ cdef class Importances(Passage):
         """(n_features,), >= 0 and of sum 1, or zeros where no output follows any column."""
         cdef Py_ssize_t c, j, block
         cdef double weight = sum_in_order(self.weights), slope, mean, square, total = 0
-        cdef double moment_weight = sum_in_order(self.moment_weights)
+        cdef double weight_of_X = self.sparse_weight if self.data.is_sparse else weight
         result = np.zeros(self.network.n_in)
         cdef double[::1] importances = result
         for c in range(self.seen.shape[0]):
             j = self.seen[c]
             slope = mean = square = 0
-            for block in range(self.slopes.shape[0]):
-                slope += self.slopes[block, j]
-            for block in range(self.moments.shape[0]):
-                mean += self.moments[block, 0, j]
-                square += self.moments[block, 1, j]
-            mean, square = mean / moment_weight, square / moment_weight
+            for block in range(self.n_blocks):
+                slope += self.sums[block, 0, j]
+                mean += self.sums[block, 1, j]
+                square += self.sums[block, 2, j]
+            mean, square = mean / weight_of_X, square / weight_of_X
             importances[j] = slope / weight * sqrt(max(square - mean * mean, 0.0))
             total += importances[j]
         if total > 0:

@@ -43,8 +43,9 @@ def empty(*shape):
     block = np.empty(n_rows * width + line, DTYPE)
     cdef real_t[::1] view = block
     begin = -(<size_t> &view[0] // sizeof(real_t)) % line
-    rows = block[begin : begin + n_rows * width].reshape(n_rows, width)[:, :n]
-    return rows if len(shape) == 2 else rows[0]
+    if len(shape) == 1:
+        return block[begin : begin + n]
+    return block[begin : begin + n_rows * width].reshape(n_rows, width)[:, :n]
 
 
 def elementary(str name, const real_t[::1] x):

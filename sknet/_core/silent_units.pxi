@@ -18,10 +18,9 @@ cdef class SilentUnits(Passage):
         const real_t[::1] state not None, Py_ssize_t n_rows,
     ):
         self.set_up(network, data, params, state, spread(n_rows, data.n_samples), True, False, 1)
-        self.speaks = np.empty((self.n_blocks, network.n_columns), np.int8)
 
     def start(self, int size):
-        self.speaks[:] = 0
+        self.speaks = np.zeros((self.n_blocks, self.network.n_columns), np.int8)
         Passage.start(self, size)
 
     cdef void pass_block(self, Workspace* ws, Py_ssize_t turn, Py_ssize_t first) noexcept nogil:

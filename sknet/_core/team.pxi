@@ -24,12 +24,14 @@ cdef class Job:
     """
 
     cdef team_t team
-    cdef char[::1] shares
+    cdef share_t share         # of a team of one
+    cdef char[::1] shares      # of a larger team
 
     def start(self, int size):
         """Gets ready for `size` workers."""
-        self.shares = np.empty(size * sizeof(share_t), np.int8)
-        team_start(&self.team, size, <share_t*> &self.shares[0])
+        if size > 1:
+            self.shares = np.empty(size * sizeof(share_t), np.int8)
+        team_start(&self.team, size, <share_t*> &self.shares[0] if size > 1 else &self.share)
 
     def work(self, int rank):
         """Does this worker's share, without the GIL."""

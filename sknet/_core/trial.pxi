@@ -26,13 +26,12 @@ cdef class Trial:
     cdef readonly double team_seconds, alone_seconds, seconds
     cdef double patience  # rank 0 may take this many times as long as the team
     cdef team_t alone
-    cdef char[::1] shares
+    cdef share_t share
     cdef long long begins[2 * TRIAL_PART + 1]  # of mini-batches, by rank 0
 
     def __init__(self, double patience):
         self.patience = patience
-        self.shares = np.empty(sizeof(share_t), np.int8)
-        team_start(&self.alone, 1, <share_t*> &self.shares[0])
+        team_start(&self.alone, 1, &self.share)
 
     cdef bint begin_batch(
         self, team_t* team, int rank, Py_ssize_t number, team_t** active
