@@ -74,10 +74,8 @@ cdef class Importances(Passage):
     # (n_blocks, 3, n_features) over rows, times their weights: sizes of slopes, X, and X squared.
     # Dense X less its first row; sparse X in the first block.
     cdef double[:, :, ::1] sums
-    cdef double[::1] weights         # (n_blocks) of the rows
-    cdef double sparse_weight        # of the rows that tell the deviations of sparse X
-    cdef const Py_ssize_t[::1] sparse_rows
-    cdef const Py_ssize_t[::1] seen  # columns, of sparse X those that are not zero in all of these
+    cdef const Py_ssize_t[::1] sparse_rows  # that tell the deviations of sparse X
+    cdef const Py_ssize_t[::1] seen  # columns of sparse X that are not zero in all of these
     cdef real_t[:, :] packed         # (n_blocks, ...) scratch, for gradients of the seen columns
 
     def __init__(
@@ -92,12 +90,9 @@ cdef class Importances(Passage):
                 self.comes_to_X = False
                 width = max([(<Layer> layer).n_out for layer in network.layers])
                 self.packed = empty(self.n_blocks, width * packed_columns(self.block_rows))
-        else:
-            self.seen = np.arange(data.n_features)
 
     def start(self, int size):
         self.sums = np.zeros((self.n_blocks, 3, self.data.n_features))
-        self.weights = np.zeros(self.n_blocks)
         if self.data.is_sparse:
             self.add_sparse_rows()
             self.seen = np.flatnonzero(self.sums[0, 2])
@@ -109,7 +104,6 @@ cdef class Importances(Passage):
         cdef double[PASSAGE_ROWS] weights
         for i in range(ws.n):
             weights[i] = row_weight(self.data.weight, self.rows[first + i])
-            self.weights[turn] += weights[i]
             if not self.data.is_sparse:
                 self.add_row(ws.X + i * n_in, weights[i], &self.sums[turn, 1, 0])
         self.network.forward(ws, 0, ws.n, 0)
@@ -161,11 +155,9 @@ cdef class Importances(Passage):
         cdef double* sums = &self.sums[0, 1, 0]
         cdef double* squares = &self.sums[0, 2, 0]
         cdef SparseMatrix csr = self.data.csr
-        self.sparse_weight = 0
         for i in range(self.sparse_rows.shape[0]):
             row = self.sparse_rows[i]
             weight = row_weight(self.data.weight, row)
-            self.sparse_weight += weight
             for p in range(csr.indptr[row], csr.indptr[row + 1]):
                 column, x = csr.indices[p], csr.data[p]
                 sums[column] += weight * x
@@ -173,13 +165,15 @@ cdef class Importances(Passage):
 
     def result(self):
         """(n_features,), >= 0 and of sum 1, or zeros where no output follows any column."""
-        cdef Py_ssize_t c, j, block
-        cdef double weight = sum_in_order(self.weights), slope, mean, square, total = 0
-        cdef double weight_of_X = self.sparse_weight if self.data.is_sparse else weight
+        cdef Py_ssize_t c, j, block, n_seen = self.network.n_in
+        cdef double weight = self.weight_of(self.rows), weight_of_X = weight
+        cdef double slope, mean, square, total = 0
+        if self.data.is_sparse:
+            n_seen, weight_of_X = self.seen.shape[0], self.weight_of(self.sparse_rows)
         result = np.zeros(self.network.n_in)
         cdef double[::1] importances = result
-        for c in range(self.seen.shape[0]):
-            j = self.seen[c]
+        for c in range(n_seen):
+            j = self.seen[c] if self.data.is_sparse else c
             slope = mean = square = 0
             for block in range(self.n_blocks):
                 slope += self.sums[block, 0, j]
@@ -189,6 +183,13 @@ cdef class Importances(Passage):
             importances[j] = slope / weight * sqrt(max(square - mean * mean, 0.0))
             total += importances[j]
         if total > 0:
-            for c in range(self.seen.shape[0]):
-                importances[self.seen[c]] /= total
+            for j in range(self.network.n_in):
+                importances[j] /= total
         return result
+
+    cdef double weight_of(self, const Py_ssize_t[::1] rows) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef double total = 0
+        for i in range(rows.shape[0]):
+            total += row_weight(self.data.weight, rows[i])
+        return total

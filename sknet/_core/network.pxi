@@ -34,7 +34,7 @@ ctypedef struct Workspace:
     real_t* block_state      # (n_blocks, n_block_state)
     real_t** block_params    # per step: (n_blocks, n_params), or NULL where it sums by tiles
     real_t* scratch          # this worker's own
-    const bint* trained      # (n_steps) whether parameters of the step want gradients
+    const bint* trained      # (n_steps) whether parameters of the step want gradients, or NULL: none
     Py_ssize_t first_step    # to which gradients go back
 
 
@@ -247,7 +247,7 @@ cdef class Network:
                     total = self.slot_gradient(ws, step.slots[which], first)
                     for k in range(n * (<Layer> step.layer).n_in):
                         total[k] += rows.dX[which][k]
-            if not ws.trained[i]:
+            if ws.trained == NULL or not ws.trained[i]:
                 continue
             self.weigh(i, ws, &rows)
             if ws.block_params[i] != NULL:

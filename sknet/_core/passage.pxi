@@ -30,7 +30,6 @@ cdef class Passage(Job):
     cdef real_t[::1] shared
     cdef real_t[:, :] scratch  # (size, ...) per worker: rows gathered, all slots, layer scratch
     cdef const Py_ssize_t[::1] rows  # (n_rows) numbers of the rows, or None for all of dense X
-    cdef bint[::1] trained           # (n_steps) no step
     cdef Py_ssize_t n_rows, block_rows, n_blocks, n_turns, width
     cdef uint64_t key
     cdef bint gathers, reads_sparse, comes_back, comes_to_X
@@ -68,8 +67,6 @@ cdef class Passage(Job):
         self.width = network.n_scratch + self.gathers * network.n_in + network.n_slots
         if comes_back:
             self.width += MAX_INPUTS * network.n_added + network.n_columns + network.n_in
-            self.trained = np.zeros(network.n_steps, np.intc)
-            self.workspace.trained = &self.trained[0]
         self.workspace.batching = Batching(self.block_rows, 1, False)
         self.workspace.W = &params[0] if params.shape[0] else NULL
         self.workspace.state = &state[0] if state.shape[0] else NULL
